@@ -1,0 +1,572 @@
+"""Domain model: what wattleak knows, in one file that imports nothing of ours.
+
+SI units only (seconds, joules, watts, bytes; carbon in grams of CO2 equivalent), and the unit ends the name.
+Everything is frozen: what was measured is never edited, only derived from. A reading that does not exist is absent
+from its mapping; it is never zero and never NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Protocol
+
+SCHEMA_VERSION = 1
+"""Version of every JSON document and of the store. Keys are added, never renamed, within one version."""
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Numbers
+# ---------------------------------------------------------------------------------------------------------------
+
+
+class Origin(StrEnum):
+    """How a number came to be. Printed beside every number, never dropped."""
+
+    COUNTER = "counter"  # cumulative counter kept by the hardware or the kernel
+    SAMPLED = "sampled"  # instantaneous readings, integrated or maximised by us
+    MODELLED = "modelled"  # activity x a published model
+    CONSTANT = "constant"  # a fixed figure that does not react to the work
+    QUOTED = "quoted"  # somebody else's figure
+    SIMULATED = "simulated"  # a scripted stand-in; never mixed with the others
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range that holds the truth with probability `level`."""
+
+    low: float
+    high: float
+    level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % range and its origin. The unit is in the name of whatever holds it."""
+
+    value: float
+    low: float
+    high: float
+    origin: Origin
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Meters
+# ---------------------------------------------------------------------------------------------------------------
+
+
+class Part(StrEnum):
+    """Which part of the machine a channel sees."""
+
+    CPU = "cpu"
+    DRAM = "dram"
+    GPU = "gpu"
+    MACHINE = "machine"
+
+
+class Quantity(StrEnum):
+    """What the raw readings of a channel are."""
+
+    ENERGY_J = "energy_j"  # cumulative joules since some start; differenced, with wrap
+    POWER_W = "power_w"  # watts at the moment of reading; integrated by trapezoid
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One thing that a meter reads: `cpu0`, `dram0`, `gpu0`, `machine`.
+
+    `relative_low` and `relative_high` bound the truth as multiples of the reading (95 %): 0.5 and 2.0 say that the
+    true energy lies between half and twice what the channel shows. They cover the accuracy of the source; the error
+    from reading a counter that moves only every `period_s` is added by whoever takes a difference.
+    """
+
+    name: str
+    meter: str
+    part: Part
+    origin: Origin
+    quantity: Quantity
+    period_s: float  # how often the source itself moves
+    relative_low: float
+    relative_high: float
+    wrap_j: float | None = None  # the counter restarts from zero after this many joules
+    contains: frozenset[str] = frozenset()  # names of channels that are already inside this one
+    idle_w: Estimate | None = None  # power of this channel when the machine does nothing
+    device: str | None = None  # what the user calls it: "NVIDIA A10G", "Intel Xeon (Ice Lake)"
+    source: str = ""  # where the number comes from, with year
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Why a meter cannot be used here, what that loses, and what would make it usable."""
+
+    meter: str
+    reason: str
+    remedy: str
+
+
+class Meter(Protocol):
+    """A source of energy or power. One file per meter; `meters.replay` is the fake that is shipped.
+
+    A meter lives twice. In the process of the user's command line it is asked `probe()`; in the recorder, a separate
+    process that must start in milliseconds, it is re-created without arguments, given the `spec()` of its twin
+    through `open()`, and read. So a meter's module may import nothing at its top but light standard-library modules
+    (not this one, not json, not dataclasses, not enum): what probing needs is imported inside `probe`.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def probe(self) -> tuple[Channel, ...] | Unavailable:
+        """Say which channels can be read here, or why none can. Called once."""
+        ...
+
+    def spec(self) -> dict[str, object]:
+        """After a successful probe: plain data (str, int, float, bool, None, list, dict) that `open` needs."""
+        ...
+
+    def open(self, spec: dict[str, object]) -> None:
+        """Make `read` work without probing again."""
+        ...
+
+    def read(self) -> dict[str, float]:
+        """Raw reading by channel name: joules since some start, or watts. A channel that fails now is left out."""
+        ...
+
+    def holders(self) -> dict[str, frozenset[int]]:
+        """Process ids that hold each device channel now. Channels that everybody shares (a CPU) are left out."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time. The real one is `CLOCK_MONOTONIC`; tests and simulations script theirs."""
+
+    def now_s(self) -> float: ...
+
+    def sleep(self, duration_s: float) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# What was recorded
+# ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The state of meters and process tree at one moment of the monotonic clock."""
+
+    time_s: float
+    raw: Mapping[str, float]  # channel -> raw reading (joules or watts, see Channel.quantity)
+    cpu_s: float  # CPU-seconds of the tree so far, the dead included
+    machine_busy_s: float | None  # CPU-seconds of the whole machine so far, idle and I/O wait excluded
+    memory_b: int  # resident bytes of the living tree
+    read_b: int  # bytes that the tree has had fetched from storage
+    written_b: int  # bytes that the tree has had sent to storage
+    processes: int  # living processes
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A named stretch of a recording. Spans nest and overlap freely."""
+
+    id: int
+    name: str
+    start_s: float
+    end_s: float | None  # None: still open when the recording stopped
+    parent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch in which a channel (or, with channel None, the recorder itself) was not read."""
+
+    start_s: float
+    end_s: float
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who was seen to hold a device channel (a GPU) during the recording."""
+
+    ours: int  # the most processes of the recorded tree at once
+    others: int  # the most processes of anybody else at once
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A recording as read back from its journal. Never edited, only derived from."""
+
+    channels: tuple[Channel, ...]
+    samples: tuple[Sample, ...]
+    spans: tuple[Span, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    holders: Mapping[str, Holders] = field(default_factory=dict)  # absent: nobody was seen, or nobody can be seen
+    cpus: int = 1  # CPUs of the machine
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEnergy:
+    """Energy of one channel of the whole machine over a window."""
+
+    channel: Channel
+    energy_j: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Carbon:
+    """Emissions of an energy: `value_g` = energy x PUE x intensity, with everything needed to check it."""
+
+    value_g: float
+    low_g: float
+    high_g: float
+    intensity_g_per_kwh: float
+    intensity_low: float
+    intensity_high: float
+    source: str
+    year: int
+    region: str  # "DE", "US-CA", "world"
+    pue: float
+    origin: Origin  # of the energy it was computed from
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanCost:
+    """What one span cost. Energies are of the machine, `attributed_energy_j` of the process tree."""
+
+    name: str
+    start_s: float  # since the start of the recording
+    duration_s: float
+    cpu_s: float
+    energy: tuple[ChannelEnergy, ...]
+    attributed_energy_j: Estimate | None
+    depth: int = 0
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one recorded stretch of work cost: the answer of `wattleak measure`."""
+
+    id: str
+    command: tuple[str, ...]  # redacted
+    started_at: str  # ISO 8601, UTC
+    complete: bool  # the work ended by itself and wattleak was there to the end
+    incomplete_reason: str | None
+    exit_code: int | None  # None: unknown (still running, or nobody was left to see it)
+    signal: int | None  # the signal that ended it
+    duration_s: float
+    cpu_s: float
+    user_s: float | None
+    system_s: float | None
+    peak_memory_b: int
+    read_b: int
+    written_b: int
+    processes: int  # the most that were seen alive at once
+    energy: tuple[ChannelEnergy, ...]  # of the machine
+    attributed_energy_j: Estimate | None  # of the process tree; None: no channel could be attributed
+    idle_energy_j: Estimate | None  # of the machine at rest over the same time
+    carbon_g: Carbon | None  # of the attributed energy
+    unavailable: tuple[Unavailable, ...] = ()
+    spans: tuple[SpanCost, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    notes: tuple[str, ...] = ()
+    quality: Mapping[str, float] = field(default_factory=dict)
+    journal: Path | None = None
+    name: str | None = None
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Experiments
+# ---------------------------------------------------------------------------------------------------------------
+
+
+class Direction(StrEnum):
+    MAX = "max"  # more is better: accuracy
+    MIN = "min"  # less is better: loss
+
+
+@dataclass(frozen=True, slots=True)
+class QualityTarget:
+    """Which figure says that the result is as good, which way is better, and how much worse is tolerable."""
+
+    metric: str
+    direction: Direction
+    margin: float  # in the unit of the metric
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One treatment: a command with its own environment. `env` holds only what differs from ours."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What is asked, fixed before the first run. The first variant is the reference."""
+
+    variants: tuple[Variant, ...]
+    blocks: int
+    seed: int
+    metric: str  # the primary metric
+    smallest_effect: float = 0.02  # relative; a smaller change is called equal
+    level: float = 0.95
+    warmups: int = 1  # blocks that are run and thrown away
+    cooldown_s: float = 0.0
+    quality: QualityTarget | None = None
+    quality_regex: str | None = None
+    timeout_s: float | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One cell of the run table. Warm-up blocks have negative numbers: -1 is the last of them."""
+
+    block: int
+    position: int  # place inside the block
+    variant: str
+    seed: int  # training seed, shared by all runs of the block
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The run table in its randomised order, written to plan.json before the first run."""
+
+    experiment: str
+    design: Design
+    runs: tuple[PlannedRun, ...]
+    created_at: str
+    digest: str  # SHA-256 of the design and the order
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A stretch of runs on one boot of one node without a long break."""
+
+    id: str
+    node: str
+    boot: str
+    started_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of one variant in one block."""
+
+    experiment: str
+    variant: str
+    block: int
+    position: int
+    attempt: int  # a block that broke is run again whole, as attempt 2
+    seed: int
+    session: str
+    measurement: Measurement
+    failure: str | None = None  # why this run cannot count; None: it counts
+
+    @property
+    def id(self) -> str:
+        return self.measurement.id
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A plan and all that came of it, superseded and failed attempts included."""
+
+    plan: Plan
+    runs: tuple[Run, ...]
+    complete: bool
+    environment: Mapping[str, str] = field(default_factory=dict)  # fingerprint of the machine
+    notes: tuple[str, ...] = ()
+
+
+class RunSink(Protocol):
+    """Where the runner saves. Every call is durable when it returns."""
+
+    def save_plan(self, plan: Plan, environment: Mapping[str, str]) -> None: ...
+
+    def save_run(self, run: Run) -> None: ...
+
+    def finish(self, experiment: str, complete: bool) -> None: ...
+
+
+class Executor(Protocol):
+    """Runs one variant once, in a fresh process, through the recorder. `executors.scripted` is the shipped fake."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def run(self, variant: Variant, planned: PlannedRun, context: RunContext) -> tuple[Measurement, str | None]:
+        """Return what it cost and, if the run cannot count, why."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What one run needs to know besides its variant."""
+
+    experiment: str
+    run_id: str
+    quality_regex: str | None
+    timeout_s: float | None
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Comparisons
+# ---------------------------------------------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """Seen from the candidate; the reference is the first variant."""
+
+    SAVING = "saving"
+    COSTS_MORE = "costs_more"
+    EQUAL = "equal"  # the whole interval is inside +/- smallest effect
+    NOT_ENOUGH_RUNS = "not_enough_runs"
+    TRADE_OFF = "trade_off"  # it saves, and the result is worse
+
+
+class Grade(StrEnum):
+    """How far a verdict may be generalised: over runs of one session, or over sessions."""
+
+    OBSERVED = "observed"
+    CONFIRMED = "confirmed"
+    PROVED = "proved"
+
+
+class QualityState(StrEnum):
+    IDENTICAL = "identical"
+    EQUIVALENT = "equivalent"
+    BETTER = "better"
+    WORSE = "worse"
+    UNDECIDED = "undecided"
+    NOT_MEASURED = "not_measured"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricComparison:
+    """One metric of reference and candidate. `change` is a fraction: candidate over reference, minus one."""
+
+    name: str
+    reference: float  # median over the runs that count
+    candidate: float
+    change: float | None  # Hodges-Lehmann estimate; None: no complete block, or a zero in the data
+    low: float | None  # None: too few blocks for an interval at the level
+    high: float | None
+    p_value: float | None  # exact sign-flip randomisation test, two-sided
+    blocks: int  # complete pairs
+    origin: Origin
+    derived_from: str | None = None  # this metric is a function of that one and adds no evidence
+
+
+@dataclass(frozen=True, slots=True)
+class QualityComparison:
+    """Did the result stay as good? `difference` is candidate minus reference in the unit of the metric."""
+
+    state: QualityState
+    metric: str | None = None
+    direction: Direction | None = None
+    margin: float | None = None
+    reference: float | None = None
+    candidate: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    blocks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PairComparison:
+    """One candidate against the reference."""
+
+    reference: str
+    candidate: str
+    verdict: Verdict
+    grade: Grade
+    primary_metric: str
+    metrics: Mapping[str, MetricComparison]
+    quality: QualityComparison
+    level: float  # of the intervals, adjusted for the number of candidates
+    smallest_effect: float
+    further_blocks: int | None  # how many more blocks would decide; None: decided, or not to be told
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The answer of `wattleak compare`: one PairComparison for each candidate."""
+
+    experiment: str
+    pairs: tuple[PairComparison, ...]
+    doubts: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Smells
+# ---------------------------------------------------------------------------------------------------------------
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Confidence(IntEnum):
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Smell:
+    """A way in which code wastes energy. `page` is the docstring of its smell.py."""
+
+    code: str  # "PAR001", never reused
+    name: str  # "unnecessary-parallelism": "allow <name>" reads well
+    summary: str
+    page: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text between two positions (lines from 1, columns from 0, UTF-8 characters) by `text`."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    title: str
+    safe: bool
+    edits: tuple[Edit, ...]
+    why_unsafe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One place where a smell is suspected. Lines and columns from 1, as editors show them."""
+
+    code: str
+    name: str
+    path: Path
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    message: str
+    severity: Severity
+    confidence: Confidence
+    fix: Fix | None = None
