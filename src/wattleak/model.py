@@ -7,11 +7,13 @@ from its mapping; it is never zero and never NaN.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 SCHEMA_VERSION = 1
 """Version of every JSON document and of the store. Keys are added, never renamed, within one version."""
