@@ -1,0 +1,137 @@
+"""Asking every meter what it can read on this machine. Runs in the process of the command line, never the recorder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wattleak.errors import UsageError
+from wattleak.meters import BUILTIN, ENTRY_POINTS, load
+from wattleak.meters.cpu_model import CpuModelMeter
+from wattleak.meters.replay import ReplayMeter
+from wattleak.model import Estimate, Origin, Part, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wattleak.model import Channel, Meter
+
+_UNASKED = ("rapl", "nvml", "cpu-model")  # the built-in meters that are real
+_QUOTED_IDLE_ERROR = 0.10  # an idle power that a user states was read off a display somewhere: an assumption
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What can be read here.
+
+    `meters` pairs each usable meter with the `module:Class` under which the recorder makes its twin; `search_path`
+    holds folders that the recorder must append to `sys.path` to import those that are not ours.
+    """
+
+    meters: tuple[tuple[str, Meter], ...]
+    channels: tuple[Channel, ...]
+    unavailable: tuple[Unavailable, ...]
+    search_path: tuple[str, ...] = ()
+
+
+def probe_meters(selection: Sequence[str] | None = None, *, idle_power_w: Mapping[str, float] | None = None) -> Probed:
+    """Probe the named meters, or all built-in ones that are real.
+
+    Names: `rapl`, `nvml`, `cpu-model`, `replay:FILE.json`, and what other packages register under the entry-point
+    group `wattleak.meters`. The CPU model stands in only when no other meter has a channel of the CPU; otherwise it
+    is left out, and that is no loss. `idle_power_w` states the idle power of channels by name (origin `quoted`,
+    +-10 % assumed). Raises UsageError for an unknown name, an unknown channel or a wrong script.
+    """
+    idle = dict(idle_power_w or {})
+    names = list(dict.fromkeys(_UNASKED if selection is None else selection))
+    names.sort(key=lambda name: name == CpuModelMeter.name)  # last: it must know what the others can read
+    found: list[tuple[str, Meter]] = []
+    channels: list[Channel] = []
+    unavailable: list[Unavailable] = []
+    search_path: list[str] = []
+    for name in names:
+        if name == CpuModelMeter.name and any(channel.part is Part.CPU for channel in channels):
+            continue
+        reference, meter = _make(name, idle)
+        answer = meter.probe()
+        if isinstance(answer, Unavailable):
+            unavailable.append(answer)
+            continue
+        taken = {channel.name for channel in channels} & {channel.name for channel in answer}
+        if taken:
+            reason = f"another meter already reads a channel called {min(taken)!r}"
+            unavailable.append(Unavailable(name, reason, "select one of the two"))
+            continue
+        found.append((reference, meter))
+        channels += answer
+        unavailable += getattr(meter, "losses", ())  # parts that a usable meter cannot read; optional for outsiders
+        search_path += _folder(meter)
+    _check_idle(idle, channels)
+    return Probed(
+        tuple(found),
+        tuple(_finish(channel, channels, idle) for channel in channels),
+        tuple(unavailable),
+        tuple(dict.fromkeys(search_path)),
+    )
+
+
+def _make(name: str, idle_power_w: Mapping[str, float]) -> tuple[str, Meter]:
+    kind, _, argument = name.partition(":")
+    builtin = dict(BUILTIN)
+    if kind == ReplayMeter.name:
+        if not argument:
+            raise UsageError("the replay meter needs a script", "replay:FILE.json")
+        return builtin[kind], ReplayMeter.from_file(argument)
+    if name == CpuModelMeter.name:
+        return builtin[name], CpuModelMeter(idle_power_w.get("cpu"))
+    if name in builtin:
+        return builtin[name], load(builtin[name])()
+    outsiders = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name not in outsiders:
+        known = [*builtin, *outsiders]
+        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? known: " if near else "known: "
+        raise UsageError(f"no meter is called {name!r}", hint + ", ".join(known))
+    reference = outsiders[name].value
+    try:
+        return reference, load(reference)()
+    except (ImportError, AttributeError) as error:
+        remedy = f"pip check, or leave {name} out"
+        raise UsageError(f"the meter {name!r} ({reference}) cannot be loaded: {error}", remedy) from error
+
+
+def _folder(meter: Meter) -> list[str]:
+    """Where the recorder finds a meter that is not ours."""
+    module = type(meter).__module__
+    if module.partition(".")[0] == "wattleak":
+        return []
+    top = __import__(module.partition(".")[0])
+    if top.__file__ is None:  # a namespace package: its parent folders are on its own path
+        return [str(Path(folder).parent) for folder in top.__path__]
+    path = Path(top.__file__)
+    return [str(path.parent.parent if path.name == "__init__.py" else path.parent)]
+
+
+def _check_idle(idle_power_w: Mapping[str, float], channels: Sequence[Channel]) -> None:
+    names = [channel.name for channel in channels]
+    for name, watts in idle_power_w.items():
+        if name not in names:
+            readable = f"channels that can be read here: {', '.join(names)}" if names else "no channel can be read here"
+            raise UsageError(f"idle power is stated for {name!r}, which is no channel", readable)
+        if not 0 <= watts < float("inf"):
+            raise UsageError(f"the idle power of {name!r} is {watts} W", "state watts, zero or more")
+
+
+def _finish(channel: Channel, channels: Sequence[Channel], idle_power_w: Mapping[str, float]) -> Channel:
+    """The channel with what is known only here: the idle power stated by the user, what the platform contains."""
+    if channel.name in idle_power_w:
+        watts = idle_power_w[channel.name]
+        spread = watts * _QUOTED_IDLE_ERROR
+        channel = replace(channel, idle_w=Estimate(watts, watts - spread, watts + spread, Origin.QUOTED))
+    if channel.part is Part.MACHINE and channel.origin is not Origin.SIMULATED:
+        inside = frozenset(other.name for other in channels if other.part is not Part.MACHINE)
+        channel = replace(channel, contains=channel.contains | inside)
+    return channel

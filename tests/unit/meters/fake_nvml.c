@@ -1,0 +1,152 @@
+/* A stand-in for NVIDIA's libnvidia-ml.so.1, for tests on machines without a GPU.
+ *
+ * What it shows is read at every call from the text file named in $FAKE_NVML, lines of "key value":
+ *     init 0                       what nvmlInitWithFlags returns (an nvmlReturn_t)
+ *     count 2                      devices
+ *     gpu0.energy 123456           millijoules; without the line, "not supported"
+ *     gpu0.power 70000             milliwatts; the same
+ *     gpu0.mig 1, gpu0.vgpu 1      MIG is on; the device is a vGPU
+ *     gpu0.pids 11,22              processes that hold it
+ *     gpu0.handle 4                what asking for its handle returns
+ * Signatures are those of the public header nvml.h (API version 12).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
+
+typedef struct { int index; } Device;
+typedef struct { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; } Process;
+
+static Device devices[8];
+
+static int look_up(const char *key, char *value, size_t size)
+{
+    char line[256], name[64];
+    const char *path = getenv("FAKE_NVML");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    int found = 0;
+    while (file && !found && fgets(line, sizeof line, file)) {
+        char text[192];
+        if (sscanf(line, "%63s %191s", name, text) == 2 && strcmp(name, key) == 0) {
+            snprintf(value, size, "%s", text);
+            found = 1;
+        }
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+static int number(const char *key, unsigned long long *value)
+{
+    char text[192];
+    if (!look_up(key, text, sizeof text))
+        return 0;
+    *value = strtoull(text, NULL, 10);
+    return 1;
+}
+
+static int of_device(const Device *device, const char *what, unsigned long long *value)
+{
+    char key[64];
+    snprintf(key, sizeof key, "gpu%d.%s", device->index, what);
+    return number(key, value);
+}
+
+int nvmlInitWithFlags(unsigned flags)
+{
+    unsigned long long code = 0;
+    (void)flags;
+    number("init", &code);
+    return (int)code;
+}
+
+int nvmlShutdown(void) { return SUCCESS; }
+
+const char *nvmlErrorString(int code)
+{
+    (void)code;
+    return "said by the stand-in";
+}
+
+int nvmlDeviceGetCount_v2(unsigned *count)
+{
+    unsigned long long value = 0;
+    number("count", &value);
+    *count = (unsigned)value;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device **device)
+{
+    unsigned long long code = 0;
+    devices[index].index = (int)index;
+    *device = &devices[index];
+    of_device(*device, "handle", &code);
+    return (int)code;
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, Device **device)
+{
+    int index;
+    if (sscanf(uuid, "GPU-stand-in-%d", &index) != 1)
+        return NOT_FOUND;
+    return nvmlDeviceGetHandleByIndex_v2((unsigned)index, device);
+}
+
+int nvmlDeviceGetName(Device *device, char *name, unsigned size)
+{
+    snprintf(name, size, "NVIDIA Stand-in %d", device->index);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetUUID(Device *device, char *uuid, unsigned size)
+{
+    snprintf(uuid, size, "GPU-stand-in-%d", device->index);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetTotalEnergyConsumption(Device *device, unsigned long long *millijoules)
+{
+    return of_device(device, "energy", millijoules) ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetPowerUsage(Device *device, unsigned *milliwatts)
+{
+    unsigned long long value;
+    if (!of_device(device, "power", &value))
+        return NOT_SUPPORTED;
+    *milliwatts = (unsigned)value;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMigMode(Device *device, unsigned *current, unsigned *pending)
+{
+    unsigned long long value;
+    if (!of_device(device, "mig", &value))
+        return NOT_SUPPORTED;
+    *current = *pending = (unsigned)value;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetVirtualizationMode(Device *device, unsigned long long *mode)
+{
+    unsigned long long value;
+    *mode = of_device(device, "vgpu", &value) && value ? 2 : 0;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(Device *device, unsigned *count, Process *processes)
+{
+    char key[64], text[192];
+    unsigned room = *count, seen = 0;
+    snprintf(key, sizeof key, "gpu%d.pids", device->index);
+    if (look_up(key, text, sizeof text))
+        for (char *pid = strtok(text, ","); pid; pid = strtok(NULL, ","), seen++)
+            if (processes && seen < room)
+                processes[seen] = (Process){.pid = (unsigned)atoi(pid)};
+    *count = seen;
+    return seen > room ? INSUFFICIENT_SIZE : SUCCESS;
+}
