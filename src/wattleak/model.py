@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +97,7 @@ class Channel:
     idle_w: Estimate | None = None  # power of this channel when the machine does nothing
     device: str | None = None  # what the user calls it: "NVIDIA A10G", "Intel Xeon (Ice Lake)"
     source: str = ""  # where the number comes from, with year
+    watts_per_busy_cpu: Estimate | None = None  # modelled CPUs: watts above idle for each CPU-second of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,8 @@ class Measurement:
     written_b: int
     processes: int  # the most that were seen alive at once
     energy: tuple[ChannelEnergy, ...]  # of the machine
-    attributed_energy_j: Estimate | None  # of the process tree; None: no channel could be attributed
+    attributed: tuple[ChannelEnergy, ...]  # of the process tree, by channel
+    attributed_energy_j: Estimate | None  # their sum over channels of one kind of origin; None: nothing to attribute
     idle_energy_j: Estimate | None  # of the machine at rest over the same time
     carbon_g: Carbon | None  # of the attributed energy
     unavailable: tuple[Unavailable, ...] = ()
@@ -418,6 +420,29 @@ class RunContext:
     run_id: str
     quality_regex: str | None
     timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A row of `wattleak list`."""
+
+    id: str
+    experiment: str | None
+    started_at: str
+    complete: bool
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExperiment:
+    """A row of `wattleak list`."""
+
+    id: str
+    title: str
+    created_at: str
+    complete: bool
+    verdict: str | None
+    runs: int
 
 
 # ---------------------------------------------------------------------------------------------------------------

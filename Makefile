@@ -1,0 +1,45 @@
+# make demo and make test need python3 (3.11 or newer), make and pip alone; all that they use lands in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_BLOCKS ?= 8
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-full browser lint bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+venv: .venv/.ready ## make .venv with everything that the demo and the tests need, in pinned versions
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wattleak needs Python 3.11 or newer: make PYTHON=python3.12 venv")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'torch==2.13.0' -e '.[torch,dev]'
+	@touch $@
+
+demo: venv ## prove what a smell costs on real training: about three minutes on two cores, ends with verdict and report
+	$(BIN)/wattleak study unnecessary-parallelism --blocks $(DEMO_BLOCKS) --report
+
+test: venv ## run the checks and the tests; what needs a browser says so and is skipped
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest
+
+test-full: venv browser ## run the checks and all tests; installs a browser and requires it
+	$(MAKE) --no-print-directory lint
+	WATTLEAK_REQUIRE_BROWSER=1 $(BIN)/python -m pytest
+
+browser: venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+lint: venv ## check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: venv ## slow, real: calibration with real processes, cost of the recorder; writes docs/results/
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what the targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

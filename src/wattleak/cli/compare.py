@@ -1,0 +1,248 @@
+"""Compare commands by a controlled experiment: randomised blocks, fresh processes, an interval and a verdict.
+
+    wattleak compare 'python train.py' 'python train.py --workers 4'
+    wattleak compare --variant good='python train.py' --variant bad='OMP_NUM_THREADS=64 python train.py'
+
+The first variant is the reference; change is candidate over reference minus one. Programs report quality with
+wattleak.report_metric, in the file $WATTLEAK_METRICS, as a line WATTLEAK {"accuracy": 0.91}, or through
+--quality-regex. They get $WATTLEAK_SEED (shared inside a block) and a folder of their own, $WATTLEAK_RUN_DIR.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from wattleak.cli import options
+from wattleak.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+
+    from wattleak.cli.settings import Settings
+    from wattleak.meters.probe import Probed
+    from wattleak.model import Comparison, Design, Experiment, Plan, Variant
+    from wattleak.store.sqlite import SqliteStore
+
+SUMMARY = "compare commands by a controlled experiment"
+
+_MEETS = {
+    "saving": {"saving"},
+    "equal": {"equal"},
+    "not-worse": {"saving", "equal"},
+    "costs-more": {"costs_more"},
+}
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "commands", nargs="*", metavar="COMMAND", help="a command, quoted as one word; the first is the reference"
+    )
+    parser.add_argument("--variant", action="append", default=[], metavar="NAME=COMMAND", help="a command with a name")
+    parser.add_argument(
+        "--env", action="append", default=[], metavar="VARIANT:NAME=VALUE", help="environment of one variant"
+    )
+    parser.add_argument("--shell", action="store_true", help="hand each command to /bin/sh as one string")
+    parser.add_argument("--resume", metavar="ID", help="go on with an experiment that was interrupted")
+    options.add_experiment(parser)
+    options.add_measuring(parser)
+    options.add_store(parser)
+    options.add_output(parser)
+
+
+def run(args: Namespace) -> int:
+    from wattleak.cli.settings import Settings
+    from wattleak.experiment.design import variants_from
+
+    settings = Settings.resolve(args)
+    variants = variants_from(args.commands, args.variant, args.env, shell=args.shell)
+    if args.resume is None and len(variants) < 2:
+        raise UsageError(
+            "an experiment needs two commands or more", "wattleak compare 'python a.py' 'python b.py', each in quotes"
+        )
+    return experiment(variants, settings, args, title="", kind="compare")
+
+
+def experiment(variants: tuple[Variant, ...], settings: Settings, args: Namespace, *, title: str, kind: str) -> int:
+    """The main path of `compare` and of every study."""
+    from wattleak.analysis.comparison import compare
+    from wattleak.cli.measure import check_region
+    from wattleak.meters.probe import probe_meters
+    from wattleak.store.sqlite import SqliteStore
+
+    check_region(settings.region)
+    probed = probe_meters(settings.meters, idle_power_w=settings.idle_power)
+    with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
+        plan = _resumed(store, variants, args.resume) if args.resume else _planned(variants, settings, probed, title)
+        if args.dry_run:
+            return _dry_run(store, plan, args)
+        _refuse_what_cannot_start(plan.design)
+        finished = _execute(store, plan, probed, settings, args)
+        comparison = compare(finished)
+        store.save_verdict(plan.experiment, comparison.pairs[0].verdict.value)
+    _print(finished, comparison, args, kind)
+    if args.report:
+        _write_report(finished, comparison, settings, args)
+    return _exit_code(comparison, args.require)
+
+
+def _planned(variants: tuple[Variant, ...], settings: Settings, probed: Probed, title: str) -> Plan:
+    from wattleak.analysis.metrics import check_metric, choose_primary
+    from wattleak.analysis.quality import parse_quality
+    from wattleak.experiment.design import check_regex, draw_seed, make_plan
+    from wattleak.model import Design
+
+    return make_plan(
+        Design(
+            variants=variants,
+            blocks=settings.blocks,
+            seed=draw_seed() if settings.seed is None else settings.seed,
+            metric=check_metric(settings.metric) if settings.metric else choose_primary(probed.channels),
+            smallest_effect=settings.smallest_effect,
+            warmups=settings.warmups,
+            cooldown_s=settings.cooldown,
+            quality=parse_quality(settings.quality) if settings.quality else None,
+            quality_regex=check_regex(settings.quality_regex),
+            timeout_s=settings.timeout,
+            title=title,
+        )
+    )
+
+
+def _resumed(store: SqliteStore, variants: tuple[Variant, ...], identity: str) -> Plan:
+    """The stored plan; with the commands of this command line where the stored ones have their secrets hidden."""
+    from dataclasses import replace
+
+    from wattleak.environment.redaction import is_redacted
+    from wattleak.experiment.design import plan_digest
+
+    kind, found = store.find(identity)
+    if kind != "experiment":
+        raise UsageError(f"{found} is a single run", "give the id of an experiment: wattleak list")
+    plan = store.experiment(found).plan
+    if variants:
+        plan = replace(plan, design=replace(plan.design, variants=variants))
+        if plan_digest(plan.design, plan.runs) != plan.digest:
+            raise UsageError(
+                f"these are not the commands of experiment {found}", "give the same commands again, or none"
+            )
+    hidden = [
+        variant.name for variant in plan.design.variants if is_redacted((*variant.command, *variant.env.values()))
+    ]
+    if hidden:
+        raise UsageError(
+            f"the stored command of {', '.join(hidden)} has a secret hidden and cannot be run",
+            f"give all commands again: wattleak compare --resume {found} 'COMMAND' 'COMMAND'",
+        )
+    return plan
+
+
+def _refuse_what_cannot_start(design: Design) -> None:
+    from wattleak.recorder.launch import check_program
+
+    for variant in design.variants:
+        check_program(variant.command[0], variant.env)
+
+
+def _execute(store: SqliteStore, plan: Plan, probed: Probed, settings: Settings, args: Namespace) -> Experiment:
+    from wattleak.cli.terminal import experiment_progress
+    from wattleak.environment.fingerprint import current_session, fingerprint
+    from wattleak.executors.local import LocalExecutor, end_leftovers
+    from wattleak.experiment.runner import run_experiment
+
+    before = store.experiment(plan.experiment).runs if args.resume else ()
+    if args.resume:
+        end_leftovers(plan.experiment)
+    facts = fingerprint(channel.name for channel in probed.channels)
+    session = current_session(facts, *store.last_session(plan.experiment))
+    store.save_session(plan.experiment, session)
+    _announce(plan, probed, args)
+    executor = LocalExecutor(
+        settings.store, probed, region=settings.region, pue=settings.pue, interval_s=settings.interval
+    )
+    with experiment_progress(len(plan.runs), quiet=args.quiet) as watch:
+        return run_experiment(plan, executor, store, session=session, environment=facts, before=before, watch=watch)
+
+
+def _announce(plan: Plan, probed: Probed, args: Namespace) -> None:
+    """Say what begins, on standard error; the id first, so that an interrupted experiment can be resumed."""
+    if args.quiet:
+        return
+    from wattleak.analysis.feasibility import blocks_needed
+
+    design = plan.design
+    print(
+        f"experiment {plan.experiment}: {len(design.variants)} variants x {design.blocks} blocks, order randomised in "
+        f"each block (seed {design.seed}), {design.warmups} warm-up; primary metric {design.metric}",
+        file=sys.stderr,
+    )
+    for item in probed.unavailable:
+        print(f"  not measured: {item.meter}: {item.reason}", file=sys.stderr)
+    needed = blocks_needed(design.level, len(design.variants) - 1)
+    if design.blocks < needed:
+        print(f"  {design.blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)
+
+
+def _dry_run(store: SqliteStore, plan: Plan, args: Namespace) -> int:
+    """Print the run table and what it will cost; refuse a plan that could never reach its level."""
+    import json
+
+    from wattleak.analysis.feasibility import blocks_needed
+    from wattleak.documents import plan_document
+    from wattleak.experiment.design import redacted
+    from wattleak.experiment.expectation import expect
+    from wattleak.reports.plan import render_plan
+
+    design = plan.design
+    needed = blocks_needed(design.level, len(design.variants) - 1)
+    if design.blocks < needed:
+        raise UsageError(
+            f"{design.blocks} blocks can never reach a {design.level:.0%} interval for {len(design.variants)} variants",
+            f"--blocks {needed} is the least",
+        )
+    expectation = expect(plan, [stored.document for stored in store.runs()])
+    if args.json:
+        from dataclasses import replace
+
+        document = plan_document(replace(plan, design=redacted(design)))
+        print(json.dumps({**document, "kind": "dry_run", "expected": expectation.document()}))
+    elif not args.quiet:
+        print(render_plan(plan, expectation))
+    return ExitCode.DONE
+
+
+def _print(finished: Experiment, comparison: Comparison, args: Namespace, kind: str) -> None:
+    import json
+
+    from wattleak.documents import comparison_document
+
+    if args.json:
+        print(json.dumps(comparison_document(finished, comparison, kind)))
+    elif not args.quiet:
+        from wattleak.cli.terminal import style_for
+        from wattleak.reports.text import render_comparison
+
+        print(render_comparison(finished, comparison, style=style_for(sys.stdout, args)))
+
+
+def _write_report(finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace) -> None:
+    from wattleak.cli.report import write
+    from wattleak.reports.html import render_html
+
+    path = settings.store / "reports" / f"{finished.plan.experiment}.html"
+    write(path, render_html(finished, comparison))
+    if not args.quiet:
+        print(f"Wrote {path}", file=sys.stderr if args.json else sys.stdout)
+
+
+def _exit_code(comparison: Comparison, require: str | None) -> int:
+    if require is None:
+        return ExitCode.DONE
+    verdicts: Sequence[str] = [pair.verdict.value for pair in comparison.pairs]
+    if all(verdict in _MEETS[require] for verdict in verdicts):
+        return ExitCode.DONE
+    decided = [verdict for verdict in verdicts if verdict != "not_enough_runs"]
+    if all(verdict in _MEETS[require] for verdict in decided):
+        return ExitCode.NOT_ENOUGH_RUNS
+    return ExitCode.FINDINGS

@@ -1,0 +1,69 @@
+"""Options that several verbs share, so that a name means the same everywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+def add_output(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print no text, only what --json or the verb's exit code says"
+    )
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours (default: auto)")
+
+
+def add_store(parser: ArgumentParser) -> None:
+    parser.add_argument("--store", metavar="DIR", help="folder of the store (default: .wattleak)")
+
+
+def add_measuring(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("measuring")
+    group.add_argument("--meters", metavar="NAMES", help="meters to use, by comma: rapl, nvml, cpu-model, replay:FILE")
+    group.add_argument(
+        "--idle-power",
+        metavar="CHANNEL=WATTS",
+        action="append",
+        help="what a channel draws when the machine rests, for the share of this process tree",
+    )
+    group.add_argument("--interval", metavar="SECONDS", help="time between samples (default: 1)")
+    group.add_argument(
+        "--region", metavar="PLACE", help="place for the carbon intensity: DE, US-CA, gcp:europe-west1, world"
+    )
+    group.add_argument("--pue", metavar="RATIO", help="energy of the building over energy of the machine")
+
+
+def add_experiment(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("experiment")
+    group.add_argument(
+        "-n",
+        "--blocks",
+        "--runs",
+        dest="blocks",
+        metavar="N",
+        help="blocks: runs of each variant that count (default: 20)",
+    )
+    group.add_argument("--warmups", metavar="N", help="blocks that are run first and thrown away (default: 1)")
+    group.add_argument("--cooldown", metavar="SECONDS", help="rest before each run (default: 0)")
+    group.add_argument("--seed", metavar="N", help="seed of order and training seeds (default: drawn and stored)")
+    group.add_argument("--metric", metavar="NAME", help="primary metric (default: measured energy, else cpu_s)")
+    group.add_argument(
+        "--smallest-effect", metavar="X", help="a smaller change is called equal: 0.02 or 2%% (default: 2%%)"
+    )
+    group.add_argument(
+        "--quality", metavar="METRIC[:max|min[:MARGIN]]", help="figure that must not get worse, as accuracy:max:0.005"
+    )
+    group.add_argument(
+        "--quality-regex", metavar="REGEX", help="finds figures in the output: 'acc=(?P<accuracy>[0-9.]+)'"
+    )
+    group.add_argument("--timeout", metavar="SECONDS", help="a run that takes longer is ended and does not count")
+    group.add_argument(
+        "--require",
+        choices=("saving", "equal", "not-worse", "costs-more"),
+        help="exit with 1 unless the verdict is this, with 4 when there are not enough runs to say",
+    )
+    group.add_argument("--report", action="store_true", help="write the HTML report at the end, and say where")
+    group.add_argument("--dry-run", action="store_true", help="print order, expected time and energy; run nothing")

@@ -1,0 +1,93 @@
+"""Write the report of a run or an experiment: one HTML file that works offline, or text, or Markdown.
+
+wattleak report 7f3a91c2                      # .wattleak/reports/7f3a91c2.html
+wattleak report 7f3a91c2 --format markdown    # to standard output
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from wattleak.cli import options
+from wattleak.errors import ExitCode, OwnFailure
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from pathlib import Path
+
+    from wattleak.store.sqlite import SqliteStore
+
+SUMMARY = "write a report of a run or an experiment"
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="id of a run or an experiment, or its beginning (wattleak list)")
+    parser.add_argument("--format", choices=("html", "text", "markdown"), default="html", help="default: html")
+    parser.add_argument("--output", metavar="FILE", help="where to write it; - is standard output")
+    parser.add_argument("--open", action="store_true", help="show the HTML page in the browser")
+    options.add_store(parser)
+    options.add_output(parser)
+
+
+def run(args: Namespace) -> int:
+    import json
+    from pathlib import Path
+
+    from wattleak.cli.settings import Settings
+    from wattleak.store.sqlite import SqliteStore
+
+    settings = Settings.resolve(args)
+    with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
+        kind, identity = store.find(args.id)
+        document, text = _render(store, kind, identity, args)
+    if args.json:
+        print(json.dumps(document))
+        return ExitCode.DONE
+    if args.output == "-" or (args.output is None and args.format != "html"):
+        print(text)
+        return ExitCode.DONE
+    suffix = {"html": "html", "text": "txt", "markdown": "md"}[args.format]
+    path = Path(args.output) if args.output else settings.store / "reports" / f"{identity}.{suffix}"
+    write(path, text)
+    if not args.quiet:
+        print(f"Wrote {path} ({path.stat().st_size / 1e6:.2f} MB, one file)")
+    if args.open:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+    return ExitCode.DONE
+
+
+def _render(store: SqliteStore, kind: str, identity: str, args: Namespace) -> tuple[dict[str, object], str]:
+    from wattleak.analysis.comparison import compare
+    from wattleak.cli.terminal import style_for
+    from wattleak.documents import comparison_document, measurement_document
+    from wattleak.reports import html, markdown, text
+
+    style = style_for(sys.stdout, args)
+    if kind == "run":
+        measurement = store.measurement(identity)
+        rendered = {
+            "html": lambda: html.render_measurement_html(measurement),
+            "text": lambda: text.render_measurement(measurement, style=style),
+            "markdown": lambda: markdown.render_measurement(measurement),
+        }[args.format]()
+        return measurement_document(measurement), rendered
+    experiment = store.experiment(identity)
+    comparison = compare(experiment)
+    rendered = {
+        "html": lambda: html.render_html(experiment, comparison),
+        "text": lambda: text.render_comparison(experiment, comparison, style=style),
+        "markdown": lambda: markdown.render_comparison(experiment, comparison),
+    }[args.format]()
+    return comparison_document(experiment, comparison), rendered
+
+
+def write(path: Path, text: str) -> None:
+    """Write a report, making its folder. Raises OwnFailure with the remedy."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OwnFailure(f"cannot write {path}: {error.strerror}", "choose another file: --output FILE") from error

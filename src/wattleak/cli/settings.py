@@ -1,0 +1,164 @@
+"""Settings, resolved once: command line > environment > [tool.wattleak] in pyproject.toml > default.
+
+An unknown key is an error, because a misspelt budget that is silently ignored is worse than none.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wattleak.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user may set anywhere. A field of None was set nowhere."""
+
+    store: Path = Path(".wattleak")
+    region: str | None = None
+    pue: float | None = None
+    meters: tuple[str, ...] | None = None
+    idle_power: Mapping[str, float] = field(default_factory=dict)  # channel -> watts at rest
+    interval: float = 1.0  # seconds between samples
+    linger: float = 30.0  # seconds to wait for processes that outlive the command
+    blocks: int = 20
+    warmups: int = 1
+    cooldown: float = 0.0  # seconds between runs
+    smallest_effect: float = 0.02
+    metric: str | None = None
+    seed: int | None = None
+    quality: str | None = None
+    quality_regex: str | None = None
+    timeout: float | None = None  # seconds of one run
+    data_dir: Path | None = None
+
+    @classmethod
+    def resolve(cls, args: Namespace) -> Settings:
+        """Read all three places. Raises UsageError that names the place and the key."""
+        values: dict[str, Any] = {}
+        for origin, found in (
+            *_from_pyproject(Path.cwd()),
+            ("environment", _from_environment(os.environ)),
+            ("command line", {name: getattr(args, name, None) for name in _READERS}),
+        ):
+            for name, value in found.items():
+                if value is not None:
+                    values[name] = _read(name, value, origin)
+        return cls(**values)
+
+
+def _from_pyproject(start: Path) -> list[tuple[str, dict[str, Any]]]:
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if not path.is_file():
+            continue
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot read {path}: {error}", "mend the file, or run wattleak elsewhere") from error
+        table = tables.get("tool", {}).get("wattleak")
+        if table is None:
+            return []
+        for key in table:
+            if key.replace("-", "_") not in _READERS:
+                near = get_close_matches(key.replace("-", "_"), _READERS, n=1)
+                hint = f"did you mean {near[0].replace('_', '-')}?" if near else f"known: {_known()}"
+                raise UsageError(f"{path}: [tool.wattleak] has an unknown key {key!r}", hint)
+        return [(str(path), {key.replace("-", "_"): value for key, value in table.items()})]
+    return []
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Only what describes a place; WATTLEAK_SEED and the like are what experiments tell their runs."""
+    return {
+        name: environ.get(f"WATTLEAK_{name.upper()}") or None
+        for name in ("store", "region", "pue", "meters", "data_dir")
+    }
+
+
+def _read(name: str, value: object, origin: str) -> object:
+    try:
+        return _READERS[name](value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{origin}: {name.replace('_', '-')} = {value!r} does not fit: {error}", "see --help"
+        ) from error
+
+
+def _known() -> str:
+    return ", ".join(name.replace("_", "-") for name in _READERS)
+
+
+def _at_least(low: float, kind: Callable[[Any], Any]) -> Callable[[object], Any]:
+    def read(value: object) -> object:
+        number = kind(value)
+        if not low <= number < float("inf"):
+            raise ValueError(f"it must be at least {low:g}")
+        return number
+
+    return read
+
+
+def _above_zero(value: object) -> float:
+    number = float(value)  # type: ignore[arg-type]  # what float() refuses is reported by _read
+    if not 0 < number < float("inf"):
+        raise ValueError("it must be more than 0")
+    return number
+
+
+def _effect(value: object) -> float:
+    """A fraction; `2%` is the same as 0.02."""
+    text = str(value).strip()
+    number = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    if not 0 <= number < 1:
+        raise ValueError("it must be a fraction between 0 and 1, or a percentage")
+    return number
+
+
+def _names(value: object) -> tuple[str, ...]:
+    parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
+    return tuple(str(part).strip() for part in parts if str(part).strip())
+
+
+def _watts(value: object) -> dict[str, float]:
+    """{"cpu0": 12.5} or ["cpu0=12.5"]."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    else:
+        parts = [part.partition("=") for part in _names(value)]
+        if not all(equals for _, equals, _ in parts):
+            raise ValueError("write CHANNEL=WATTS")
+        pairs = [(channel, watts) for channel, _, watts in parts]
+    return {str(channel): _at_least(0, float)(watts) for channel, watts in pairs}
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "store": Path,
+    "region": str,
+    "pue": _at_least(1, float),
+    "meters": _names,
+    "idle_power": _watts,
+    "interval": _at_least(0.001, float),
+    "linger": _at_least(0, float),
+    "blocks": _at_least(1, int),
+    "warmups": _at_least(0, int),
+    "cooldown": _at_least(0, float),
+    "smallest_effect": _effect,
+    "metric": str,
+    "seed": _at_least(0, int),
+    "quality": str,
+    "quality_regex": str,
+    "timeout": _above_zero,
+    "data_dir": Path,
+}
+
+assert set(_READERS) == {item.name for item in fields(Settings)}

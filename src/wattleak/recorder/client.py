@@ -1,0 +1,297 @@
+"""Measuring from inside a Python program.
+
+    with wattleak.measure("train") as m:
+        train()
+    print(m.duration_s, m.attributed_energy_j)
+
+The first block of a program starts a recorder that attaches to it. A block inside another one, or inside a program
+that runs under `wattleak measure` or `compare`, is a span of the recording that is already there: there is one
+recorder, and its sums are right. The numbers are worked out when they are asked for, not inside the program's time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import json
+import os
+import socket
+import sys
+from contextvars import ContextVar
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+
+from wattleak.errors import OwnFailure, WattleakError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from wattleak.model import Carbon, ChannelEnergy, Estimate, Measurement, SpanCost
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_current_span: ContextVar[int | None] = ContextVar("wattleak_span", default=None)
+
+
+class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
+    """Measure a block of code: `with measure("train") as m:`.
+
+    Args:
+        name: What the block is called in reports.
+        store: Folder of the store; default $WATTLEAK_STORE or `.wattleak`.
+        region: Place for the carbon intensity, as `--region`; default $WATTLEAK_REGION, else the world average.
+        pue: Energy of the building over energy of the machine; default none stated.
+
+    After the block, `m` has `duration_s`, `cpu_s`, `energy` (by channel, of the machine), `attributed_energy_j` (of
+    this process tree), and for the outermost block `carbon_g`, `peak_memory_b` and `measurement`. Each energy is an
+    Estimate with `value`, `low`, `high` in joules and `origin`.
+
+    Raises OwnFailure when no recorder can be started: a block that was asked to be measured is never run unmeasured.
+    """
+
+    def __init__(
+        self,
+        name: str = "block",
+        *,
+        store: str | Path | None = None,
+        region: str | None = None,
+        pue: float | None = None,
+    ) -> None:
+        self.name = " ".join(name.split()) or "block"
+        self._store = Path(store or os.environ.get("WATTLEAK_STORE") or ".wattleak")
+        self._region = region or os.environ.get("WATTLEAK_REGION")
+        self._pue = pue
+        self._stack = contextlib.ExitStack()
+        self._folder: Path | None = None
+        self._span_id: int | None = None
+        self._done = False
+
+    def __enter__(self) -> Self:
+        self._done = False
+        self._stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            if os.environ.get("WATTLEAK_RECORDER"):
+                self._open_span(stack)
+            else:
+                self._attach(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        self._done = True
+
+    # -- the two ways to be measured -----------------------------------------------------------------------------
+
+    def _open_span(self, stack: contextlib.ExitStack) -> None:
+        self._folder = Path(os.environ["WATTLEAK_JOURNAL"]).parent
+        parent = _current_span.get()
+        line = stack.enter_context(_Line(os.environ["WATTLEAK_RECORDER"]))
+        self._span_id = int(line.ask(f"open {'-' if parent is None else parent} {self.name}"))
+        stack.callback(line.tell, f"close {self._span_id}")
+        token = _current_span.set(self._span_id)
+        stack.callback(_current_span.reset, token)
+
+    def _attach(self, stack: contextlib.ExitStack) -> None:
+        from wattleak.meters.probe import probe_meters  # noqa: PLC0415 - a span does not need the meters
+        from wattleak.recorder import launch  # noqa: PLC0415
+
+        run_id = token_hex(4)
+        self._folder = launch.new_run_folder(self._store, run_id).resolve()
+        config = launch.attach_config(self._folder, probe_meters(), run_id=run_id, name=self.name, pid=os.getpid())
+        listen, address = launch.listen_for_spans(run_id)
+        stack.callback(_unlink, address)
+        config["listen"] = listen.fileno()
+        sidecar, control = launch.start_sidecar(config, os.environ, (listen.fileno(),))
+        listen.close()
+        stack.callback(control.close)
+        # What we started has forked and gone: wait for it before the first reading, or its CPU time would be ours.
+        sidecar.wait()
+        control.sendall(b"go\n")
+        if not (launch.read_line(control) or "").startswith("ready"):
+            raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
+        stack.callback(_stop, control)
+        stack.enter_context(
+            _environment(
+                WATTLEAK_RECORDER=address,
+                WATTLEAK_RUN_ID=run_id,
+                WATTLEAK_METRICS=str(self._folder / "metrics.jsonl"),
+                WATTLEAK_JOURNAL=str(self._folder / "journal.jsonl"),
+            )
+        )
+
+    # -- results -------------------------------------------------------------------------------------------------
+
+    @property
+    def run_id(self) -> str:
+        """Id of the recording, for `wattleak report`."""
+        return self._finished_folder().name
+
+    @functools.cached_property
+    def measurement(self) -> Measurement:
+        """The whole recording that this block is, or is a part of. A part is known up to its own end."""
+        from wattleak.recorder.summary import read_measurement  # noqa: PLC0415 - only those who ask pay for it
+
+        return read_measurement(self._finished_folder(), region=self._region, pue=self._pue)
+
+    @functools.cached_property
+    def _cost(self) -> Measurement | SpanCost:
+        if self._span_id is None:
+            return self.measurement
+        from wattleak.recorder.summary import read_span  # noqa: PLC0415
+
+        return read_span(self._finished_folder(), self._span_id)
+
+    @property
+    def duration_s(self) -> float:
+        return self._cost.duration_s
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU-seconds of the process and its children during the block."""
+        return self._cost.cpu_s
+
+    @property
+    def energy(self) -> tuple[ChannelEnergy, ...]:
+        """Energy of the whole machine by channel."""
+        return self._cost.energy
+
+    @property
+    def attributed_energy_j(self) -> Estimate | None:
+        """Energy of this process tree in joules, with range and origin; None when nothing can be attributed."""
+        return self._cost.attributed_energy_j
+
+    @property
+    def carbon_g(self) -> Carbon | None:
+        """Emissions of the attributed energy, in grams of CO2 equivalent."""
+        from wattleak.footprint.intensity import carbon  # noqa: PLC0415
+
+        energy_j = self.attributed_energy_j
+        return None if energy_j is None else carbon(energy_j, self._region, self._pue)
+
+    def _finished_folder(self) -> Path:
+        if not self._done or self._folder is None:
+            raise OwnFailure(f"the block {self.name!r} has not ended", "read its results after the with statement")
+        return self._folder
+
+
+@overload
+def measured(function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
+@overload
+def measured(name: str | None = None, /) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+def measured(target: Any = None, /) -> Any:
+    """Measure every call of a function: `@measured` or `@measured("train")`. Coroutine functions too."""
+    if callable(target):
+        return _measured(target, target.__name__)
+    return lambda function: _measured(function, target or function.__name__)
+
+
+def _measured(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def call_async(*args: object, **kwargs: object) -> object:
+            with measure(name):
+                return await function(*args, **kwargs)
+
+        return call_async
+
+    @functools.wraps(function)
+    def call(*args: object, **kwargs: object) -> object:
+        with measure(name):
+            return function(*args, **kwargs)
+
+    return call
+
+
+def report_metric(name: str, value: float) -> bool:
+    """Tell wattleak how good the result is: `report_metric("accuracy", 0.91)`. The last value of a name wins.
+
+    Returns whether somebody listens: outside of a measurement the call does nothing and returns False, so that it may
+    stay in a program for good. Raises TypeError or ValueError when `value` is no finite number.
+    """
+    number = float(value)
+    if number != number or number in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN, without importing math
+        raise ValueError(f"report_metric({name!r}, {value!r}): a metric must be a finite number")
+    path = os.environ.get("WATTLEAK_METRICS")
+    if not path:
+        return False
+    line = json.dumps({str(name): number}) + "\n"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, line.encode())
+    finally:
+        os.close(fd)
+    return True
+
+
+class _Line:
+    """A connection to the recorder."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.connect(address)
+        except OSError as error:
+            self._socket.close()
+            raise OwnFailure(
+                f"no recorder answers at {address}: {error.strerror}", "unset WATTLEAK_RECORDER to start an own one"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def ask(self, words: str) -> str:
+        self._socket.sendall(words.encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            piece = self._socket.recv(4096)
+            if not piece:
+                raise OwnFailure("the recorder is gone", "the run is in the store, marked incomplete")
+            answer += piece
+        if answer.startswith(b"error"):
+            raise OwnFailure(f"the recorder did not understand {words!r}", "use one version of wattleak on both sides")
+        return answer.decode().strip()
+
+    def tell(self, words: str) -> None:
+        """Ask, but let the program go on when the recorder is gone: the journal shows the span as unfinished."""
+        try:
+            self.ask(words)
+        except (OSError, WattleakError) as error:
+            print(f"wattleak: {error}", file=sys.stderr)
+
+
+def _stop(control: socket.socket) -> None:
+    """Have the recorder take its last reading and leave; what it could not do is said, never raised."""
+    from wattleak.recorder.launch import read_line  # noqa: PLC0415
+
+    try:
+        control.sendall(b"stop\n")
+        answer = read_line(control)
+    except OSError:
+        answer = None
+    if answer is None:
+        print("wattleak: the recorder was killed; the run is marked incomplete", file=sys.stderr)
+
+
+def _unlink(address: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(address)  # noqa: PTH108 - an address
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Any:  # noqa: ANN401 - the type of a generator context is noise
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name, None)

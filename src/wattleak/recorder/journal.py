@@ -1,0 +1,86 @@
+"""The journal of a recording: one line a record, written as it happens by a process that outlives the workload.
+
+Light on purpose: the recorder imports this before the workload may start.
+
+Format, version 1. Each line is the CRC-32 of the rest in eight hexadecimal digits, a space, a JSON object, a line
+feed. A line that was torn by a crash fails its checksum; the reader cuts the journal there and says so. Times are
+seconds of CLOCK_MONOTONIC. `k` is the kind of the record:
+
+    start  v, run, t, unix_s, mode (spawn | attach), name, command (redacted), channels, unavailable, cpus, settings
+    spawn  t, pid                 the workload was started; its time counts from here
+    s      t, r {channel: raw}, c CPU-seconds of the tree, b busy CPU-seconds of the machine, m resident bytes,
+           i and o bytes from and to storage, p living processes
+    open   t, id, n name, p id of the span around it or null
+    close  t, id
+    hold   t, ch channel, ours, others      processes that hold a device, written when it changes
+    exit   t, code, signal                  the workload itself ended
+    lost   t, what                          wattleak's own command line died; the recorder goes on
+    end    t, user_s, system_s, peak_b, left [pids still running], lost
+
+Keys are added, never renamed, within a version. Nothing after `end` belongs to the run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from _json import encode_basestring_ascii  # `json` itself would triple the start-up time of the recorder
+from binascii import crc32
+
+VERSION = 1
+_SYNC_EVERY_S = 1.0
+
+
+def encode(value: object) -> str:
+    """JSON of plain data. Floats keep every digit, so that reading back gives the same number."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    if isinstance(value, (int, float)):
+        if value - value != 0:  # infinite, or not a number
+            raise ValueError("a reading that is not a number is absent, never written")
+        return repr(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{encode_basestring_ascii(key)}:{encode(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(encode, value)) + "]"
+    raise TypeError(f"{type(value).__name__} is not plain data")
+
+
+class JournalWriter:
+    """Appends records. A full disk stops the writing, never the workload: `failure` then says what happened."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while the recorder lives: "still running"
+        self._size = os.fstat(self._fd).st_size
+        self._synced_s = time.monotonic()
+        self.failure: str | None = None
+
+    def write(self, record: dict[str, object]) -> None:
+        body = encode(record).encode()
+        line = b"%08x %b\n" % (crc32(body), body)
+        try:
+            if os.write(self._fd, line) < len(line):
+                os.ftruncate(self._fd, self._size)  # half a line is worse than none
+                self.failure = "no space left for a whole record"
+            else:
+                self._size += len(line)
+        except OSError as error:
+            self.failure = os.strerror(error.errno or 0)
+
+    def sync(self, *, force: bool = False) -> None:
+        """Push what was written to the disk, at most once a second: a power cut loses no more than that."""
+        now_s = time.monotonic()
+        if force or now_s - self._synced_s >= _SYNC_EVERY_S:
+            self._synced_s = now_s
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                self.failure = os.strerror(error.errno or 0)
+
+    def close(self) -> None:
+        self.sync(force=True)
+        os.close(self._fd)

@@ -1,0 +1,324 @@
+"""The command line's side of a recording: start the sidecar, hand signals on, wait, and read the result.
+
+    with launch(folder, command, probed, ...) as recording:   # the workload runs
+        ended = recording.wait()
+
+The sidecar is the parent of the workload. This process stays in the foreground for the terminal: it passes SIGTERM
+and SIGHUP on to the workload, lets Ctrl-C reach it by itself, and becomes a subreaper too, so that the workload's
+exit code is still known if the recorder is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import marshal
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from wattleak.documents import channel_document, unavailable_document
+from wattleak.environment.redaction import redact_command
+from wattleak.errors import NotExecutable, NotFound, OwnFailure
+from wattleak.recorder.journal import VERSION
+from wattleak.recorder.summary import JOURNAL, METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import FrameType, TracebackType
+
+    from wattleak.meters.probe import Probed
+
+_SOURCE = str(Path(__file__).resolve().parents[2])
+_PROGRAM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from wattleak.recorder.sidecar import main; main()"
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
+_KEPT_AWAY = (signal.SIGINT, signal.SIGQUIT)  # the terminal sends them to the workload directly
+INTERVAL_S = 1.0
+LINGER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Where the workload's standard streams go: None inherits, a path is opened, a number is a file descriptor."""
+
+    stdin: str | None = None
+    stdout: str | int | None = None
+    stderr: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a recording ended, as the command line saw it. The numbers are in the journal."""
+
+    exit_code: int | None
+    signal: int | None
+    journal_failure: str | None  # the journal could not be written to the end
+    recorder_lost: bool
+
+
+class Recording:
+    """A workload that runs under the recorder."""
+
+    def __init__(self, sidecar: subprocess.Popen[bytes], control: socket.socket, pid: int, address: str) -> None:
+        self._sidecar = sidecar
+        self._control = control
+        self._address = address
+        self._before: dict[int, Any] = {}
+        self.pid = pid
+
+    def __enter__(self) -> Self:
+        for number in _PASSED_ON:
+            self._before[number] = signal.signal(number, self._pass_on)
+        for number in _KEPT_AWAY:
+            self._before[number] = signal.signal(number, lambda *_: None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._control.close()
+        with contextlib.suppress(FileNotFoundError):  # a program may have cleaned its temporary folder too well
+            os.unlink(self._address)  # noqa: PTH108 - an address, not a path of ours to keep
+
+    def wait(self, timeout_s: float | None = None) -> Ended | None:
+        """Wait for the end; None when `timeout_s` passed first."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            if not selector.select(timeout_s):
+                return None
+        words = read_line(self._control)
+        if words is None:
+            return self._without_recorder()
+        self._sidecar.wait()
+        failure = words.partition(" ")[2] or None
+        return Ended(None, None, failure, recorder_lost=False)
+
+    def stop_workload(self, why: str) -> None:
+        """SIGTERM to the whole tree, SIGKILL five seconds later to what is left."""
+        with contextlib.suppress(BrokenPipeError):  # the recorder is gone; wait() finds that out
+            self._control.sendall(f"kill {why}\n".encode())
+
+    def _without_recorder(self) -> Ended:
+        """The recorder was killed. The workload is now our child: wait for it, so that its exit code is passed on."""
+        self._sidecar.wait()
+        try:
+            _, status = os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            return Ended(None, None, None, recorder_lost=True)
+        if os.WIFSIGNALED(status):
+            return Ended(None, os.WTERMSIG(status), None, recorder_lost=True)
+        return Ended(os.WEXITSTATUS(status), None, None, recorder_lost=True)
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(self.pid, number)
+
+
+def launch(
+    folder: Path,
+    command: Sequence[str],
+    probed: Probed,
+    *,
+    run_id: str,
+    name: str | None = None,
+    experiment: str | None = None,
+    env: Mapping[str, str] | None = None,
+    streams: Streams | None = None,
+    interval_s: float = INTERVAL_S,
+    linger_s: float = LINGER_S,
+    kill_orphans: bool = False,
+    kill_when_lost: bool = False,
+) -> Recording:
+    """Start `command` under a recorder that writes into `folder`.
+
+    `env` is added to our own environment. Raises NotFound or NotExecutable when the command cannot be started, and
+    OwnFailure when the recorder cannot.
+    """
+    streams = streams or Streams()
+    check_program(command[0], env or {})
+    listen, address = listen_for_spans(run_id)
+    config: dict[str, Any] = {
+        **_config(folder, probed, run_id=run_id, name=name, interval_s=interval_s, mode="spawn"),
+        "command": list(command),
+        "stdin": streams.stdin,
+        "stdout": streams.stdout,
+        "stderr": streams.stderr,
+        "linger_s": linger_s,
+        "orphans": "kill" if kill_orphans else "leave",
+        "on_lost": "kill" if kill_when_lost else "continue",
+        "keep_ignored": [
+            int(number) for number in (*_PASSED_ON, *_KEPT_AWAY) if signal.getsignal(number) is signal.SIG_IGN
+        ],
+        "listen": listen.fileno(),
+    }
+    config["start"]["command"] = list(redact_command(command))
+    config["start"]["experiment"] = experiment
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    passed = {
+        **os.environ,
+        **(env or {}),
+        "WATTLEAK_RECORDER": address,
+        "WATTLEAK_RUN_ID": run_id,
+        "WATTLEAK_METRICS": str((folder / METRICS).resolve()),
+        "WATTLEAK_JOURNAL": str((folder / JOURNAL).resolve()),
+    }
+    descriptors = [fd for fd in (streams.stdout, streams.stderr) if isinstance(fd, int)]
+    with _ignored((*_PASSED_ON, *_KEPT_AWAY)):  # what a recorder is born with ignored, a terminal cannot end it with
+        sidecar, control = start_sidecar(config, passed, (listen.fileno(), *descriptors))
+    listen.close()
+    answer = (read_line(control) or "").split()
+    if not answer:
+        sidecar.wait()
+        raise OwnFailure("the recorder ended before it was ready", "run again with -v, and report what it printed")
+    if answer[0] == "failed":
+        sidecar.wait()
+        raise _start_failure(command[0], int(answer[1]))
+    return Recording(sidecar, control, int(answer[1]), address)
+
+
+def start_sidecar(
+    config: dict[str, Any], env: Mapping[str, str], keep: Sequence[int] = ()
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start the recorder's process and hand it its configuration."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        sidecar = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno())],
+            pass_fds=(theirs.fileno(), *keep),
+            env=dict(env),
+        )
+    data = marshal.dumps(config)
+    ours.sendall(len(data).to_bytes(8, "little") + data)
+    return sidecar, ours
+
+
+def attach_config(folder: Path, probed: Probed, *, run_id: str, name: str | None, pid: int) -> dict[str, Any]:
+    """Configuration of a recorder that watches a process which already runs."""
+    config = _config(folder, probed, run_id=run_id, name=name, interval_s=INTERVAL_S, mode="attach")
+    config["pid"] = pid
+    config["start"]["command"] = list(redact_command(sys.argv))
+    return config
+
+
+def ensure_store(store: Path) -> None:
+    """Make the folder of a store, kept out of version control. Raises OwnFailure with the remedy."""
+    try:
+        (store / "runs").mkdir(parents=True, exist_ok=True)
+        ignore = store / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(store, error) from error
+
+
+def new_run_folder(store: Path, run_id: str) -> Path:
+    """Make the folder of one run. Raises OwnFailure with the remedy when the disk does not let us."""
+    ensure_store(store)
+    folder = store / "runs" / run_id
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise _unwritable(store, error) from error
+    return folder
+
+
+def _unwritable(store: Path, error: OSError) -> OwnFailure:
+    return OwnFailure(
+        f"cannot write to the store {store}: {error.strerror}",
+        "choose another one: --store DIR or WATTLEAK_STORE=DIR",
+    )
+
+
+def _config(
+    folder: Path, probed: Probed, *, run_id: str, name: str | None, interval_s: float, mode: str
+) -> dict[str, Any]:
+    return {
+        "mode": mode,
+        "journal": str(folder / JOURNAL),
+        "interval_s": interval_s,
+        "meters": [[reference, meter.spec()] for reference, meter in probed.meters],
+        "search_path": list(probed.search_path),
+        "start": {
+            "v": VERSION,
+            "run": run_id,
+            "name": name,
+            "mode": mode,
+            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "channels": [channel_document(channel) for channel in probed.channels],
+            "unavailable": [unavailable_document(item) for item in probed.unavailable],
+            "cpus": os.cpu_count() or 1,
+            "settings": {"interval_s": interval_s},
+        },
+    }
+
+
+def check_program(program: str, env: Mapping[str, str]) -> None:
+    """Refuse what cannot be started before anything is written. Raises NotFound or NotExecutable.
+
+    `env` is what is added to our own environment; a PATH in it is where the program is looked for.
+    """
+    path = env.get("PATH", os.environ.get("PATH", os.defpath))
+    if shutil.which(program, path=path) is not None:
+        return
+    exists = os.sep in program and Path(program).exists()
+    raise _start_failure(program, errno.EACCES if exists else errno.ENOENT)
+
+
+def _start_failure(program: str, number: int) -> NotFound | NotExecutable:
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        return NotFound(f"command not found: {program}", "check the spelling and PATH, or give the path of the program")
+    if number == errno.ENOEXEC:
+        return NotExecutable(f"{program} is not a program: it has no #! line", f"name its interpreter: -- sh {program}")
+    if number == errno.EACCES:
+        return NotExecutable(f"{program} is not executable", f"chmod +x {program}, or name its interpreter")
+    return NotExecutable(f"cannot start {program}: {os.strerror(number)}", "start it without wattleak to see why")
+
+
+def listen_for_spans(run_id: str) -> tuple[socket.socket, str]:
+    """A private socket for spans. In the temporary folder: the store's path may be longer than a socket's name."""
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"wattleak-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise OwnFailure(f"{folder} belongs to somebody else", "set TMPDIR to a folder of your own")
+    address = str(folder / run_id)
+    listen = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listen.bind(address)
+    listen.listen(64)
+    return listen, address
+
+
+@contextlib.contextmanager
+def _ignored(numbers: Sequence[signal.Signals]) -> Any:  # noqa: ANN401 - the type of a generator context is noise
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def read_line(control: socket.socket) -> str | None:
+    """One line from the recorder, or None when it is gone."""
+    data = b""
+    while not data.endswith(b"\n"):
+        try:
+            piece = control.recv(1)
+        except ConnectionResetError:
+            piece = b""
+        if not piece:
+            return None
+        data += piece
+    return data.decode().strip()

@@ -1,0 +1,173 @@
+"""From a recording to the Measurement that people read: pure but for reading the run's own folder."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from wattleak.analysis.attribution import attribute
+from wattleak.analysis.energy import cpu_seconds, machine_energy
+from wattleak.footprint.intensity import carbon
+from wattleak.model import Measurement, SpanCost
+from wattleak.recorder.trace import Recording, read_recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wattleak.model import Span, Trace
+
+JOURNAL = "journal.jsonl"
+METRICS = "metrics.jsonl"
+
+
+def read_measurement(
+    folder: Path, *, region: str | None, pue: float | None, more_quality: dict[str, float] | None = None
+) -> Measurement:
+    """The Measurement of one run folder. `more_quality` holds figures that came another way than the metrics file."""
+    recording = read_recording(folder / JOURNAL)
+    quality = {**(more_quality or {}), **read_quality(folder / METRICS)}
+    return summarise(recording, quality=quality, region=region, pue=pue)
+
+
+def read_span(folder: Path, span_id: int) -> SpanCost:
+    """Cost of one span of a recording that may still go on."""
+    recording = read_recording(folder / JOURNAL)
+    span = next(span for span in recording.trace.spans if span.id == span_id)
+    started_s = recording.started_s if recording.started_s is not None else float(recording.start["t"])
+    return _span_cost(recording.trace, span, started_s, recording.last_s)
+
+
+def read_quality(path: Path) -> dict[str, float]:
+    """Last value of each figure in a file of JSON objects, one a line; lines that are none are passed over."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return {}
+    quality: dict[str, float] = {}
+    for line in text.splitlines():
+        quality.update(quality_of(line))
+    return quality
+
+
+def quality_of(text: str) -> dict[str, float]:
+    """The numbers of a JSON object such as {"accuracy": 0.91}; empty when the text is no such object."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+    }
+
+
+def summarise(recording: Recording, *, quality: dict[str, float], region: str | None, pue: float | None) -> Measurement:
+    """Everything that the recording says, as numbers with range and origin."""
+    trace, start = recording.trace, recording.start
+    started_s = recording.started_s if recording.started_s is not None else float(start["t"])
+    ended_s = _ended_s(recording)
+    window = (trace.samples[0].time_s if trace.samples else started_s, ended_s)
+    attribution = attribute(trace, *window)
+    reason = _incomplete_reason(recording)
+    end, exited = recording.end or {}, recording.exited or {}
+    total_j = attribution.total_j
+    return Measurement(
+        id=start["run"],
+        name=start["name"],
+        command=tuple(start["command"]),
+        started_at=start["started_at"],
+        complete=reason is None,
+        incomplete_reason=reason,
+        exit_code=exited.get("code"),
+        signal=exited.get("signal"),
+        duration_s=max(0.0, ended_s - started_s),
+        cpu_s=trace.samples[-1].cpu_s if trace.samples else 0.0,
+        user_s=end.get("user_s"),
+        system_s=end.get("system_s"),
+        peak_memory_b=max([end.get("peak_b", 0), *(sample.memory_b for sample in trace.samples)]),
+        read_b=max([0, *(sample.read_b for sample in trace.samples)]),
+        written_b=max([0, *(sample.written_b for sample in trace.samples)]),
+        processes=max([1, *(sample.processes for sample in trace.samples)]),
+        energy=machine_energy(trace, *window),
+        attributed=attribution.channels,
+        attributed_energy_j=total_j,
+        idle_energy_j=attribution.idle_j,
+        carbon_g=None if total_j is None else carbon(total_j, region, pue),
+        unavailable=recording.unavailable,
+        spans=tuple(_span_cost(trace, span, started_s, ended_s) for span in trace.spans),
+        gaps=trace.gaps,
+        notes=(*attribution.notes, *_notes(recording)),
+        quality=quality,
+        journal=recording.path,
+    )
+
+
+def _ended_s(recording: Recording) -> float:
+    """When the work ended: the workload's own exit, or the end of what it left behind."""
+    if recording.exited is None or recording.end is None:
+        return recording.last_s
+    trailing = [sample for sample in recording.trace.samples if sample.time_s > recording.exited["t"]]
+    if any(sample.processes for sample in trailing):
+        return recording.last_s
+    return float(recording.exited["t"])
+
+
+def _incomplete_reason(recording: Recording) -> str | None:
+    end, exited = recording.end, recording.exited
+    signal = None if exited is None else exited["signal"]
+    attached = recording.start["mode"] == "attach"
+    reasons = (
+        (recording.running, "still running"),
+        (recording.lost is not None, recording.lost),
+        (end is None, "the recorder was killed"),
+        (
+            end is not None and end.get("killed") and signal is not None,
+            f"ended by wattleak: {(end or {}).get('killed')}",
+        ),
+        (exited is None and not attached, "nobody saw the end of the workload"),
+        (signal is not None, f"the workload was ended by signal {signal}"),
+    )
+    return next((reason for holds, reason in reasons if holds), None)
+
+
+def _notes(recording: Recording) -> list[str]:
+    notes = list(recording.notes)
+    if recording.damaged:
+        notes.append(f"{recording.damaged} damaged line(s) of the journal were left out")
+    end = recording.end or {}
+    if end.get("left"):
+        pids = ", ".join(map(str, end["left"]))
+        notes.append(f"left running and counted only up to the end: process {pids}")
+    if end.get("unwaited_s"):
+        notes.append(
+            f"{end['unwaited_s']:.2f} CPU-seconds are of processes that nobody waited for: "
+            "exact to the last sample only"
+        )
+    return notes
+
+
+def _span_cost(trace: Trace, span: Span, started_s: float, ended_s: float) -> SpanCost:
+    end_s = ended_s if span.end_s is None else span.end_s
+    return SpanCost(
+        name=span.name,
+        start_s=span.start_s - started_s,
+        duration_s=end_s - span.start_s,
+        cpu_s=cpu_seconds(trace.samples, span.start_s, end_s),
+        energy=machine_energy(trace, span.start_s, end_s),
+        attributed_energy_j=attribute(trace, span.start_s, end_s).total_j,
+        depth=_depth(trace, span),
+        complete=span.end_s is not None,
+    )
+
+
+def _depth(trace: Trace, span: Span) -> int:
+    by_id = {other.id: other for other in trace.spans}
+    depth = 0
+    while span.parent is not None and span.parent in by_id:
+        span = by_id[span.parent]
+        depth += 1
+    return depth

@@ -1,0 +1,43 @@
+"""A plan as text, for `--dry-run`."""
+
+from __future__ import annotations
+
+import shlex
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from wattleak.experiment.design import redacted
+from wattleak.reports import units
+
+if TYPE_CHECKING:
+    from wattleak.experiment.expectation import Expectation
+    from wattleak.model import Plan
+
+
+def render_plan(plan: Plan, expectation: Expectation) -> str:
+    """The variants, the order of every block, and what it will cost as far as that is known."""
+    design = redacted(plan.design)
+    lines = [
+        f"{len(design.variants)} variants x {design.blocks} blocks + {design.warmups} warm-up = {len(plan.runs)} runs, "
+        f"seed {design.seed}, primary metric {design.metric}, smallest effect {design.smallest_effect:.1%}",
+        "",
+    ]
+    for variant in design.variants:
+        env = " ".join(f"{name}={shlex.quote(value)}" for name, value in variant.env.items())
+        lines.append(f"  {variant.name:<10} {env + ' ' if env else ''}{shlex.join(variant.command)}")
+    lines += ["", "order"]
+    for block, runs in groupby(plan.runs, key=lambda run: run.block):
+        label = "warm-up" if block < 0 else f"block {block + 1}"
+        lines.append(f"  {label:<10} {'  '.join(run.variant for run in runs)}")
+    lines.append("")
+    if expectation.duration_s is None:
+        lines.append(
+            f"expected duration and energy: not known, no complete run of {', '.join(expectation.unknown)} is stored "
+            "(wattleak measure -- COMMAND makes one)"
+        )
+    else:
+        energy = (
+            "not known" if expectation.energy_j is None else f"about {units.energy(expectation.energy_j)} (attributed)"
+        )
+        lines.append(f"expected duration: about {units.duration(expectation.duration_s)}; energy: {energy}")
+    return "\n".join(lines)

@@ -1,0 +1,71 @@
+"""What many tests need: the command line as a user has it, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class CommandLine:
+    """Runs `wattleak` in a folder; `document` parses what --json printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("WATTLEAK_")},
+            "NO_COLOR": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "wattleak"]
+
+    def __call__(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        env = {**self.env, **more.pop("env", {})}
+        return subprocess.run(
+            [*self.command, *words],
+            cwd=self.folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+            **more,
+        )
+
+    def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
+        env = {**self.env, **more.pop("env", {})}
+        return subprocess.Popen(
+            [*self.command, *words],
+            cwd=self.folder,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **more,
+        )
+
+    def document(self, *words: str, code: int | None = 0, **more: Any) -> dict[str, Any]:
+        done = self(*words, "--json", **more) if "--" not in words else self(words[0], "--json", *words[1:], **more)
+        assert code is None or done.returncode == code, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+
+@pytest.fixture
+def wattleak(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path)
+
+
+def pytest_report_header() -> str:
+    return f"CPUs allowed: {len(os.sched_getaffinity(0))}"
