@@ -1,0 +1,1 @@
+"""From paths to findings: walking files, running the smells, honouring what the user allows."""

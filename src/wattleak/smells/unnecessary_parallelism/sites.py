@@ -1,0 +1,150 @@
+"""The places of a program where a number of CPU threads is set."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wattleak.source.names import dotted_name
+from wattleak.source.values import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wattleak.source.module import Module
+
+_SPINS = "OpenMP threads that find no CPU spin while they wait"
+_DEPENDS = "what it costs depends on the library: OpenMP (libgomp) spins, OpenBLAS cuts it down to the CPUs it finds"
+_CLAMPS = "OpenBLAS cuts it down to the CPUs it finds, so it may cost nothing"
+_IDLE = "they cost CPU time only while independent operations run side by side"
+
+_TENSORFLOW = ("tensorflow.config.threading", "tensorflow.compat.v1.config.threading")
+
+_COMPUTE_CALLS: dict[str, str] = {
+    "torch.set_num_threads": _SPINS,
+    **{f"{home}.set_intra_op_parallelism_threads": _DEPENDS for home in _TENSORFLOW},
+}
+"""Dotted name -> what is known about the cost. They set the threads that share one operation."""
+
+_CALLS: dict[str, str] = {
+    **_COMPUTE_CALLS,
+    "torch.set_num_interop_threads": _IDLE,
+    **{f"{home}.set_inter_op_parallelism_threads": _IDLE for home in _TENSORFLOW},
+    "threadpoolctl.threadpool_limits": _DEPENDS,
+}
+
+_KEYWORDS = frozenset({"num_threads", "limits"})  # of the thread number, where it is not the first argument
+
+_VARIABLES: dict[str, str] = {
+    "OMP_NUM_THREADS": _SPINS,
+    "MKL_NUM_THREADS": _DEPENDS,
+    "OPENBLAS_NUM_THREADS": _CLAMPS,
+    "GOTO_NUM_THREADS": _CLAMPS,
+    "BLIS_NUM_THREADS": _DEPENDS,
+    "VECLIB_MAXIMUM_THREADS": _DEPENDS,
+    "NUMEXPR_NUM_THREADS": _DEPENDS,
+    "TF_NUM_INTRAOP_THREADS": _DEPENDS,
+    "TF_NUM_INTEROP_THREADS": _IDLE,
+}
+
+VARIABLES = frozenset(_VARIABLES)
+"""The environment variables that set a number of threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place where a thread number is set."""
+
+    node: ast.expr  # the expression of the number
+    setter: str  # what sets it, as a message calls it
+    cost: str  # what is known about its cost
+    is_text: bool  # an environment variable: the number is a string
+
+
+def sites(module: Module) -> Iterator[Site]:
+    """Yield every place that sets a thread number, in no particular order."""
+    if not any(word in module.text for word in ("_threads", "_THREADS", "threadpool_limits")):
+        return  # most files: not worth a table of their names
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Call():
+                yield from _of_call(module, node)
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    if isinstance(target, ast.Subscript) and dotted_name(module, target.value) == "os.environ":
+                        yield from _of_variable(module, target.slice, value)
+            case ast.AugAssign(target=ast.Attribute() | ast.Name() as target, op=ast.BitOr(), value=value):
+                if _is_environ_target(module, target):
+                    yield from _of_mapping(module, value)
+            case _:
+                pass
+
+
+def framework_numbers(module: Module) -> list[ast.expr]:
+    """Return the thread numbers that are given to PyTorch or TensorFlow for one operation."""
+    calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    numbers = [_number(call) for call in calls if dotted_name(module, call.func) in _COMPUTE_CALLS]
+    return [number for number in numbers if number is not None]
+
+
+def _of_call(module: Module, call: ast.Call) -> Iterator[Site]:
+    name = dotted_name(module, call.func)
+    if name in _CALLS:
+        number = _number(call)
+        # threadpool_limits takes one number, or one for each library.
+        numbers: Iterable[ast.expr] = number.values if isinstance(number, ast.Dict) else filter(None, (number,))
+        setter = name.replace("tensorflow.", "tf.", 1)
+        yield from (Site(each, setter, _CALLS[name], is_text=False) for each in numbers)
+        return
+    match name, call:
+        case (
+            "os.environ.setdefault" | "os.environ.__setitem__" | "os.putenv",
+            ast.Call(args=[key, value], keywords=[]),
+        ):
+            yield from _of_variable(module, key, value)
+        case "os.environ.update", ast.Call(args=arguments, keywords=keywords):
+            for argument in arguments:
+                yield from _of_mapping(module, argument)
+            yield from _of_keywords(keywords)
+        case _:
+            pass
+
+
+def _of_mapping(module: Module, mapping: ast.expr) -> Iterator[Site]:
+    match mapping:
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                if key is not None:
+                    yield from _of_variable(module, key, value)
+        case ast.Call(func=function, args=[], keywords=keywords) if dotted_name(module, function) == "builtins.dict":
+            yield from _of_keywords(keywords)
+        case _:
+            pass
+
+
+def _of_keywords(keywords: list[ast.keyword]) -> Iterator[Site]:
+    for keyword in keywords:
+        if keyword.arg in _VARIABLES:
+            yield Site(keyword.value, keyword.arg, _VARIABLES[keyword.arg], is_text=True)
+
+
+def _of_variable(module: Module, key: ast.expr, value: ast.expr) -> Iterator[Site]:
+    names = sorted(texts(module, key) & VARIABLES)
+    if names:
+        cost = _VARIABLES[names[0]] if len(names) == 1 else _DEPENDS
+        yield Site(value, " and ".join(names), cost, is_text=True)
+
+
+def _is_environ_target(module: Module, target: ast.Attribute | ast.Name) -> bool:
+    """`os.environ |= {...}` stores to `environ` and is itself what makes that attribute a stored one."""
+    return isinstance(target, ast.Attribute) and target.attr == "environ" and dotted_name(module, target.value) == "os"
+
+
+def _number(call: ast.Call) -> ast.expr | None:
+    """Return the argument that is the thread number, unless a splat may put another in its place."""
+    if any(isinstance(argument, ast.Starred) for argument in call.args) or any(k.arg is None for k in call.keywords):
+        return None
+    if call.args:
+        return call.args[0]
+    return next((keyword.value for keyword in call.keywords if keyword.arg in _KEYWORDS), None)

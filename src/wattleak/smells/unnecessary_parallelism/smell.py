@@ -1,0 +1,167 @@
+"""More CPU threads are asked for than the process has CPUs to run them on.
+
+What it does
+
+    Finds thread numbers, set in code, that are larger than the number of CPUs this process may use, or that are twice
+    the number of CPUs or more on any machine: torch.set_num_threads, tf.config.threading, threadpoolctl and the
+    environment variables OMP_NUM_THREADS, MKL_NUM_THREADS, OPENBLAS_NUM_THREADS, NUMEXPR_NUM_THREADS and their like.
+    A number that the code does not spell out (an argument, a configuration file) is never reported.
+
+Why it costs
+
+    A parallel loop ends when its last thread ends. With more threads than CPUs some of them have no CPU, and those that
+    do have one wait for them; OpenMP threads wait by spinning, which burns the CPU that the others need. A network has
+    thousands of such loops in each epoch. How much it costs depends on the library: libgomp (PyTorch, scikit-learn)
+    spins, OpenBLAS cuts the number down to the CPUs that it finds, and idle pools (inter-op threads) only take memory.
+    So the line alone is a suspicion; `wattleak study unnecessary-parallelism` measures it.
+
+Example
+
+    torch.set_num_threads(64)
+    os.environ["OMP_NUM_THREADS"] = str(8 * os.cpu_count())
+
+Use instead
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+    The affinity of the process is what the scheduler, taskset, Slurm and `docker --cpuset-cpus` leave to it;
+    os.cpu_count() is the whole machine. Where sched_getaffinity does not exist (macOS, Windows), use
+    os.process_cpu_count() of Python 3.13. A limit in CPU time (`docker --cpus 2`) shows in neither: give the number.
+
+When it is fine
+
+    - The program runs on a larger machine than the one where it was scanned: say so with `wattleak scan --cpus N`.
+    - The threads wait for something other than a CPU, such as a disk or a network.
+    - The number is capped where it is used, as in min(64, os.cpu_count()): this is not reported.
+
+Evidence
+
+    Measured here; `wattleak study unnecessary-parallelism` repeats it on your machine.
+
+Fix safety
+
+    Unsafe: it is never applied unasked. The number of threads decides in which order floating-point numbers are added,
+    so results can differ in their last digits, and a written number may be right on the machine that it was meant for.
+    The fix keeps the CPU count that the code already asks for and drops the factor; a written number becomes the number
+    of CPUs that the process may use.
+"""  # noqa: D412, D416 - these headings are those of the page that `explain` prints
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wattleak.errors import UsageError
+from wattleak.model import Confidence, Edit, Finding, Fix, Severity, Smell
+from wattleak.smells.unnecessary_parallelism import guards, rewriting
+from wattleak.smells.unnecessary_parallelism.sites import Site, framework_numbers, sites
+from wattleak.source import flow
+from wattleak.source.values import CpuMultiple, Number, Text, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wattleak.source.module import Module
+
+SMELL = Smell(
+    code="PAR001",
+    name="unnecessary-parallelism",
+    summary="more CPU threads than the process has CPUs",
+    page=inspect.cleandoc(__doc__ or ""),
+    folder=Path(__file__).parent,
+)
+
+_ALWAYS_TOO_MANY = 2  # threads for each CPU: too many on every machine
+_RARELY_RIGHT = 32  # threads: more than most machines give to one training process
+_INJECTED = 8  # threads for each CPU, as in the study
+
+
+def detect(module: Module, *, cpus: int) -> Iterator[Finding]:
+    """Yield every place that asks for more threads than `cpus`, or for a multiple of all CPUs."""
+    for site in sites(module):
+        found = _judge(module, site, cpus)
+        if found is None or flow.runs_never(module, site.node):
+            continue
+        reason, confidence = found
+        span = module.span(site.node)
+        yield Finding(
+            code=SMELL.code,
+            name=SMELL.name,
+            path=module.path,
+            line=span.line,
+            column=span.column + 1,
+            end_line=span.end_line,
+            end_column=span.end_column + 1,
+            message=f"{site.setter} asks for {reason}; {site.cost}",
+            severity=Severity.WARNING,
+            confidence=confidence,
+            fix=_fix(module, site),
+        )
+
+
+def inject(module: Module) -> tuple[Edit, ...]:
+    """Return edits that put the smell into a clean program: the inverse of the fix.
+
+    Thread numbers that the program gives to PyTorch or TensorFlow are made eight for each CPU; where it gives none, a
+    line that does so follows the import of the framework. A number under a condition stays under it.
+
+    Raises:
+        UsageError: the program does not import a framework at the top of the file, or has taken the name `os`.
+    """
+    edits = _injected(module)
+    if edits is None or not rewriting.still_parses(module, edits):
+        raise UsageError(
+            f"{module.path} has no place where the threads of PyTorch or TensorFlow can be set",
+            "import torch or tensorflow on a line of its own, at the top of the file",
+        )
+    return edits
+
+
+def _injected(module: Module) -> tuple[Edit, ...] | None:
+    numbers = framework_numbers(module)
+    if not numbers:
+        return rewriting.set_after_import(module, _INJECTED)
+    edits: list[Edit] = []
+    for number in numbers:
+        own = rewriting.own_cpu_count(module, number)
+        made = rewriting.replace(module, number, own, f"{_INJECTED} * {{}}")
+        if made is None:
+            return None
+        edits += made
+    return tuple(dict.fromkeys(edits))
+
+
+def _judge(module: Module, site: Site, cpus: int) -> tuple[str, Confidence] | None:
+    """Return what is asked for and how sure it is that this is too many; None: it is not, or nobody knows."""
+    match evaluate(module, site.node):
+        case CpuMultiple(factor=factor, is_text=site.is_text) if factor >= _ALWAYS_TOO_MANY:
+            return f"{factor:g} threads for each CPU, too many on any machine", Confidence.HIGH
+        case Number(value=int(threads)) if not site.is_text:
+            pass
+        case Text(value=text) if site.is_text and text.strip().isdecimal():
+            threads = int(text)
+        case _:
+            return None
+    if threads <= cpus or any(guards.depends_on_machine(module, test) for test in flow.conditions(module, site.node)):
+        return None
+    allowed = "1 CPU is" if cpus == 1 else f"{cpus} CPUs are"
+    confidence = Confidence.HIGH if threads > _RARELY_RIGHT else Confidence.MEDIUM
+    return f"{threads} threads where {allowed} allowed", confidence
+
+
+def _fix(module: Module, site: Site) -> Fix | None:
+    if any(isinstance(node, ast.NamedExpr) for node in ast.walk(site.node)):
+        return None  # the name may be read later
+    own = rewriting.own_cpu_count(module, site.node)
+    edits = rewriting.replace(module, site.node, own, "str({})" if site.is_text else "{}")
+    if edits is None or not rewriting.still_parses(module, edits):
+        return None
+    order = "the number of threads decides in which order floating-point numbers are added"
+    return Fix(
+        title="drop the factor" if own else "use the number of CPUs that the process may use",
+        safe=False,
+        edits=edits,
+        why_unsafe=order if own else f"the number may be right on the machine that it was meant for, and {order}",
+    )
