@@ -40,7 +40,9 @@ POSITIVES = {
     "renamed function": "from torch import set_num_threads as threads\nthreads(64)  # HERE",
     "submodule import": "import torch.nn\ntorch.set_num_threads(64)  # HERE",
     "function in a variable": "import torch\nsetter = torch.set_num_threads\nsetter(64)  # HERE",
-    "optional import": "try:\n    import torch\nexcept ImportError:\n    torch = None\ntorch.set_num_threads(64)  # HERE",
+    "optional import": (
+        "try:\n    import torch\nexcept ImportError:\n    torch = None\ntorch.set_num_threads(64)  # HERE"
+    ),
     "import_module": "import importlib\nt = importlib.import_module('torch')\nt.set_num_threads(64)  # HERE",
     "inter-op": "import torch\ntorch.set_num_interop_threads(16)  # HERE",
     "constant": "import torch\nTHREADS = 64\ntorch.set_num_threads(THREADS)  # HERE",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -32,6 +33,13 @@ _EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mnist_small.npz"
 _LAYOUTS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("x_train", "y_train", "x_test", "y_test"),
+)
+
+# What reading a damaged or hostile npz raises. NumPy parses the header of an array as a Python literal, which brings in
+# SyntaxError and TokenError; an encrypted or oddly compressed zip is a RuntimeError.
+_BROKEN_NPZ = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, OverflowError, MemoryError, RuntimeError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
 
 
@@ -247,8 +255,7 @@ def _arrays(path: Path) -> Mapping[str, NDArray[np.generic]]:
                 raise UsageError(f"{path} holds a single array (npy)", "save train and test with numpy.savez")
             wanted = {key for layout in _LAYOUTS for key in layout}
             return {key: loaded[key] if key in wanted else np.empty(0) for key in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError, SyntaxError) as error:
-        # SyntaxError: NumPy parses the header of an array as a Python literal.
+    except _BROKEN_NPZ as error:
         reason = " ".join(str(error).split())[:120]
         raise UsageError(
             f"{path} cannot be read as an npz file: {reason or type(error).__name__}",
