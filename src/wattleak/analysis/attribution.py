@@ -49,7 +49,8 @@ class _Stretch:
 
 def attribute(trace: Trace, start_s: float, end_s: float) -> Attribution:
     """Attribute every channel over a window. Never adds measured and modelled parts: `total_j` holds the measured
-    ones when there are any, else the modelled; what is left out is said in `notes`."""
+    ones when there are any, else the modelled; what is left out is said in `notes`.
+    """
     ours: list[ChannelEnergy] = []
     idle: list[Estimate] = []
     notes: list[str] = []

@@ -88,7 +88,7 @@ def experiment(variants: tuple[Variant, ...], settings: Settings, args: Namespac
 
 
 def _planned(variants: tuple[Variant, ...], settings: Settings, probed: Probed, title: str) -> Plan:
-    from wattleak.analysis.metrics import check_metric, choose_primary
+    from wattleak.analysis.metrics import choose_primary, metric
     from wattleak.analysis.quality import parse_quality
     from wattleak.experiment.design import check_regex, draw_seed, make_plan
     from wattleak.model import Design
@@ -98,7 +98,7 @@ def _planned(variants: tuple[Variant, ...], settings: Settings, probed: Probed, 
             variants=variants,
             blocks=settings.blocks,
             seed=draw_seed() if settings.seed is None else settings.seed,
-            metric=check_metric(settings.metric) if settings.metric else choose_primary(probed.channels),
+            metric=metric(settings.metric).name if settings.metric else choose_primary(probed.channels),
             smallest_effect=settings.smallest_effect,
             warmups=settings.warmups,
             cooldown_s=settings.cooldown,
@@ -146,9 +146,12 @@ def _refuse_what_cannot_start(design: Design) -> None:
 
 
 def _execute(store: SqliteStore, plan: Plan, probed: Probed, settings: Settings, args: Namespace) -> Experiment:
+    from dataclasses import replace
+
     from wattleak.cli.terminal import experiment_progress
     from wattleak.environment.fingerprint import current_session, fingerprint
     from wattleak.executors.local import LocalExecutor, end_leftovers
+    from wattleak.experiment.design import redacted
     from wattleak.experiment.runner import run_experiment
 
     before = store.experiment(plan.experiment).runs if args.resume else ()
@@ -157,15 +160,16 @@ def _execute(store: SqliteStore, plan: Plan, probed: Probed, settings: Settings,
     facts = fingerprint(channel.name for channel in probed.channels)
     session = current_session(facts, *store.last_session(plan.experiment))
     store.save_session(plan.experiment, session)
-    _announce(plan, probed, args)
+    _announce(plan, args)
     executor = LocalExecutor(
         settings.store, probed, region=settings.region, pue=settings.pue, interval_s=settings.interval
     )
     with experiment_progress(len(plan.runs), quiet=args.quiet) as watch:
-        return run_experiment(plan, executor, store, session=session, environment=facts, before=before, watch=watch)
+        finished = run_experiment(plan, executor, store, session=session, environment=facts, before=before, watch=watch)
+    return replace(finished, plan=replace(plan, design=redacted(plan.design)))  # what is shown is what is stored
 
 
-def _announce(plan: Plan, probed: Probed, args: Namespace) -> None:
+def _announce(plan: Plan, args: Namespace) -> None:
     """Say what begins, on standard error; the id first, so that an interrupted experiment can be resumed."""
     if args.quiet:
         return
@@ -177,8 +181,6 @@ def _announce(plan: Plan, probed: Probed, args: Namespace) -> None:
         f"each block (seed {design.seed}), {design.warmups} warm-up; primary metric {design.metric}",
         file=sys.stderr,
     )
-    for item in probed.unavailable:
-        print(f"  not measured: {item.meter}: {item.reason}", file=sys.stderr)
     needed = blocks_needed(design.level, len(design.variants) - 1)
     if design.blocks < needed:
         print(f"  {design.blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough. Python would complain once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
-    except Exception as error:  # noqa: BLE001 - the last line of defence, which hides nothing
+    except Exception as error:
         # Ours, not the user's: said in one line like any other failure, with the way to a full report.
         if args.traceback:
             raise

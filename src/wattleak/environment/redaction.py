@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(
-    r"(?:^|[-_.])(?:api[-_]?key|access[-_]?key|secret|secrets|token|tokens|password|passwd|passphrase|pwd|pass|auth"
+    r"(?:^|[-_.])(?:api[-_]?key|access[-_]?key|secret|secrets|token|password|passwd|passphrase|pwd|pass|auth"
     r"|authorization|bearer|credential|credentials|private[-_]?key|client[-_]?secret|session[-_]?key|cookie|dsn"
     r"|apikey)(?:$|[-_.])|[-_.]key$",
     re.IGNORECASE,

@@ -225,4 +225,5 @@ class ProcessTree:
                 self._shared_ratio = min(1.0, sum(pss_b for pss_b, _ in readable) / resident_b)
             self._shared_rss_b = rss_b
             self._shared_at_s = now_s
-        return round(rss_b * self._shared_ratio)
+        # A proportional size also divides by strangers that map the same libraries; one process is never less than it is.
+        return max(round(rss_b * self._shared_ratio), *(process.rss_b for process in self._known.values()))

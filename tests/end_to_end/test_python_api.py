@@ -1,0 +1,183 @@
+"""Measuring from inside a program: real programs, real recorders."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import CommandLine
+
+BURN = "def burn(s):\n    import time; t = time.process_time()\n    while time.process_time() - t < s: pass\n"
+
+
+def run(folder: Path, text: str, **env: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "program.py"
+    path.write_text(BURN + textwrap.dedent(text))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("WATTLEAK_")}
+    return subprocess.run(
+        [sys.executable, str(path)],
+        cwd=folder,
+        env={**inherited, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def answer(folder: Path, text: str, **env: str) -> Any:
+    done = run(folder, text, **env)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_block_is_measured(tmp_path: Path) -> None:
+    found = answer(
+        tmp_path,
+        """
+        import json, wattleak
+        with wattleak.measure("train") as m:
+            burn(0.5)
+        e = m.attributed_energy_j
+        energy = [e.low, e.value, e.high, str(e.origin)]
+        print(json.dumps([m.duration_s, m.cpu_s, *energy, m.carbon_g.value_g, m.measurement.complete, m.run_id]))
+        """,
+    )
+    duration_s, cpu_s, low, value, high, origin, grams, complete, run_id = found
+
+    assert 0.49 < cpu_s < 0.6  # the recorder's own start is not in it
+    assert duration_s >= 0.49
+    assert 0 < low <= value <= high
+    assert origin in {"counter", "modelled"}
+    assert grams > 0
+    assert complete
+    assert (tmp_path / ".wattleak" / "runs" / run_id / "journal.jsonl").exists()
+
+
+def test_children_of_the_block_are_counted_and_earlier_work_is_not(tmp_path: Path) -> None:
+    cpu_s = answer(
+        tmp_path,
+        """
+        import subprocess, sys, wattleak
+        burn(0.5)
+        child = "import time; t = time.process_time()\\nwhile time.process_time() - t < 0.6: pass"
+        with wattleak.measure() as m:
+            for p in [subprocess.Popen([sys.executable, "-c", child]) for _ in range(2)]: p.wait()
+        print(m.cpu_s)
+        """,
+    )
+
+    assert 1.15 < cpu_s < 1.5
+
+
+def test_blocks_nest_in_one_recording(tmp_path: Path, wattleak: CommandLine) -> None:
+    found = answer(
+        tmp_path,
+        """
+        import json, wattleak
+        with wattleak.measure("job") as job:
+            with wattleak.measure("load"):
+                burn(0.2)
+            with wattleak.measure("train") as train:
+                with wattleak.measure("epoch 1"):
+                    burn(0.3)
+        print(json.dumps([train.cpu_s, train.attributed_energy_j.value, job.attributed_energy_j.value]))
+        """,
+    )
+    (row,) = wattleak.document("list")["runs"]
+    spans = wattleak.document("report", row["id"])["spans"]
+
+    assert [(span["name"], span["depth"]) for span in spans] == [("load", 0), ("train", 0), ("epoch 1", 1)]
+    assert found[0] == pytest.approx(0.3, abs=0.05)
+    assert found[1] < found[2]
+
+
+def test_a_block_under_measure_is_a_span_of_that_run(wattleak: CommandLine) -> None:
+    (wattleak.folder / "job.py").write_text(
+        BURN + "import wattleak\nwith wattleak.measure('train') as m: burn(0.4)\nassert 0.35 < m.cpu_s < 0.6, m.cpu_s\n"
+    )
+    document = wattleak.document("measure", "--", sys.executable, "job.py")
+
+    assert document["exit_code"] == 0
+    assert [span["name"] for span in document["spans"]] == ["train"]
+    assert document["spans"][0]["cpu_s"] == pytest.approx(0.4, abs=0.06)
+    assert len(wattleak.document("list")["runs"]) == 1
+
+
+def test_the_decorator_measures_each_call(tmp_path: Path, wattleak: CommandLine) -> None:
+    answer(
+        tmp_path,
+        """
+        import asyncio, json, wattleak
+
+        @wattleak.measured
+        def plain(x):
+            "Doc."
+            return x + 1
+
+        @wattleak.measured("slow part")
+        async def later(x):
+            await asyncio.sleep(0.01)
+            return x * 2
+
+        assert plain.__doc__ == "Doc."
+        print(json.dumps([plain(1), asyncio.run(later(4))]))
+        """,
+    )
+
+    assert sorted(row["name"] for row in wattleak.document("list")["runs"]) == ["plain", "slow part"]
+
+
+def test_an_exception_passes_through_and_the_block_is_still_measured(tmp_path: Path, wattleak: CommandLine) -> None:
+    done = run(tmp_path, "import wattleak\nwith wattleak.measure('train'): raise ValueError('diverged')\n")
+
+    assert done.returncode == 1
+    assert "ValueError: diverged" in done.stderr
+    assert [row["complete"] for row in wattleak.document("list")["runs"]] == [True]
+
+
+def test_a_program_killed_inside_a_block_leaves_an_incomplete_run(tmp_path: Path, wattleak: CommandLine) -> None:
+    run(tmp_path, "import os, wattleak\nwith wattleak.measure('train'):\n    burn(0.3)\n    os.kill(os.getpid(), 9)\n")
+    import time
+
+    time.sleep(0.3)  # the recorder sees the death of its program, and writes the end
+    (row,) = wattleak.document("list")["runs"]
+
+    assert row["complete"] is False
+    assert row["duration_s"] >= 0.3
+    assert row["cpu_s"] >= 0.1
+
+
+def test_report_metric_outside_of_a_measurement_does_nothing(tmp_path: Path) -> None:
+    assert (
+        answer(tmp_path, "import json, wattleak; print(json.dumps(wattleak.report_metric('accuracy', 0.9)))") is False
+    )
+
+
+def test_report_metric_refuses_what_is_no_number(tmp_path: Path) -> None:
+    done = run(tmp_path, "import wattleak; wattleak.report_metric('loss', float('nan'))")
+
+    assert "ValueError" in done.stderr
+
+
+def test_a_store_that_cannot_be_written_is_said_before_the_work_begins(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(tmp_path, "import wattleak\nwith wattleak.measure(store='file/x'): print('ran')\n")
+
+    assert "ran" not in done.stdout
+    assert "OwnFailure" in done.stderr
+
+
+def test_results_are_refused_before_the_end(tmp_path: Path) -> None:
+    done = run(tmp_path, "import wattleak\nwith wattleak.measure('train') as m: m.duration_s\n")
+
+    assert "has not ended" in done.stderr
