@@ -1,0 +1,353 @@
+"""What a report says, before anybody decides how it looks: rows and lines of plain text.
+
+Terminal, Markdown and page are three ways of setting the same story, so that they can never tell different ones.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from wattleak.model import Origin, QualityState, Verdict
+from wattleak.reports import units, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wattleak.model import (
+        Carbon,
+        ChannelEnergy,
+        Comparison,
+        Estimate,
+        Experiment,
+        Measurement,
+        MetricComparison,
+        PairComparison,
+        QualityComparison,
+        Unavailable,
+    )
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A labelled statement."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    """One line of the table of a comparison."""
+
+    label: str
+    reference: str
+    candidate: str
+    change: str
+    interval: str
+    note: str
+    primary: bool = False
+    measured: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PairStory:
+    """One candidate against the reference."""
+
+    reference: str
+    candidate: str
+    verdict: Verdict
+    headline: str
+    grade: str
+    sentence: str
+    level: str  # "95 %"
+    rows: tuple[ComparisonRow, ...]
+    quality: str
+    quality_is_a_warning: bool
+    remark: str | None  # what must be said about energy that was not measured
+    lines: tuple[Line, ...]
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonStory:
+    title: str
+    identity: str
+    facts: tuple[str, ...]  # "8 of 8 blocks", "seed 4187"
+    incomplete: str | None
+    variants: tuple[Line, ...]  # name and command, the reference first
+    pairs: tuple[PairStory, ...]
+    doubts: tuple[str, ...]
+    lacking: tuple[Unavailable, ...]
+    notes: tuple[str, ...]
+    following: tuple[str, ...]  # what to type next
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A labelled number with what is known about it."""
+
+    label: str
+    value: str
+    interval: str = ""
+    note: str = ""
+    measured: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementStory:
+    title: str
+    identity: str
+    facts: tuple[str, ...]  # "exit 0", "2026-11-21 09:00:00 UTC"
+    incomplete: str | None
+    costs: tuple[Amount, ...]
+    machine: tuple[Amount, ...]  # energy of the whole machine, by channel
+    own: tuple[Amount, ...]  # energy of the process tree
+    carbon: Amount | None
+    carbon_lines: tuple[Line, ...]
+    remark: str | None
+    quality: tuple[Amount, ...]
+    spans: tuple[Amount, ...]
+    lacking: tuple[Unavailable, ...]
+    notes: tuple[str, ...]
+    following: tuple[str, ...]
+
+
+# -- comparisons -----------------------------------------------------------------------------------------------------
+
+
+def tell_comparison(experiment: Experiment, comparison: Comparison) -> ComparisonStory:
+    """Everything that is to be said of an experiment."""
+    design = experiment.plan.design
+    blocks = max((m.blocks for pair in comparison.pairs for m in pair.metrics.values()), default=0)
+    notes = (note for run in experiment.runs for note in run.measurement.notes)
+    return ComparisonStory(
+        title=design.title or " against ".join(variant.name for variant in design.variants),
+        identity=experiment.plan.experiment,
+        facts=(
+            f"{blocks} of {design.blocks} blocks",
+            f"{len(experiment.runs)} runs in fresh processes, order randomised in each block (seed {design.seed})",
+        ),
+        incomplete=None if experiment.complete else f"the plan is not finished: {len(experiment.runs)} runs so far",
+        variants=tuple(Line(variant.name, words.variant_command(variant)) for variant in design.variants),
+        pairs=tuple(_tell_pair(experiment, pair) for pair in comparison.pairs),
+        doubts=comparison.doubts,
+        lacking=_distinct(item for run in experiment.runs for item in run.measurement.unavailable),
+        notes=(*experiment.notes, *(note for note in _distinct(notes) if note not in experiment.notes)),
+        following=_after_comparison(experiment, comparison),
+    )
+
+
+def _tell_pair(experiment: Experiment, pair: PairComparison) -> PairStory:
+    rows = [
+        _row(pair.metrics[name], primary=name == pair.primary_metric)
+        for name in words.reading_order(list(pair.metrics), pair.primary_metric)
+    ]
+    if pair.quality.metric is not None and pair.quality.reference is not None and pair.quality.candidate is not None:
+        rows.append(_quality_row(pair.quality, pair.quality.reference, pair.quality.candidate))
+    return PairStory(
+        reference=pair.reference,
+        candidate=pair.candidate,
+        verdict=pair.verdict,
+        headline=words.headline(pair),
+        grade=str(pair.grade.value),
+        sentence=words.sentence(pair),
+        level=units.margin(pair.level),
+        rows=tuple(rows),
+        quality=words.quality_sentence(pair.quality),
+        quality_is_a_warning=pair.quality.state
+        in {QualityState.WORSE, QualityState.UNDECIDED, QualityState.NOT_MEASURED},
+        remark=words.energy_remark(pair),
+        lines=(
+            *(Line(label, text) for label, text in words.origins_summary(pair)),
+            *_agreement(experiment, pair),
+            Line("grade", f"{pair.grade.value}: {words.GRADES[pair.grade]}"),
+        ),
+        doubts=pair.doubts,
+    )
+
+
+def _row(metric: MetricComparison, *, primary: bool) -> ComparisonRow:
+    before, after = units.same_unit((metric.reference, metric.candidate), words.unit(metric.name))
+    change, interval = "", ""
+    if metric.change is not None:
+        change, interval = units.change_with_interval(metric.change, metric.low, metric.high)
+    return ComparisonRow(
+        label=words.title(metric.name),
+        reference=before,
+        candidate=after,
+        change=change,
+        interval=interval,
+        note=words.origin_note(metric),
+        primary=primary,
+        measured=metric.origin in words.MEASURED and metric.derived_from is None,
+    )
+
+
+def _quality_row(quality: QualityComparison, reference: float, candidate: float) -> ComparisonRow:
+    before, after = units.figures((reference, candidate))
+    change, interval = "", ""
+    if quality.difference is not None:
+        change, interval = units.difference(quality.difference, quality.low, quality.high)
+    note = f"quality, difference: {quality.state.value.replace('_', ' ')}"
+    return ComparisonRow(str(quality.metric), before, after, change, interval, note)
+
+
+def _agreement(experiment: Experiment, pair: PairComparison) -> tuple[Line, ...]:
+    """How many blocks go the way of the estimate; the exact test beside it."""
+    primary = pair.metrics.get(pair.primary_metric)
+    if primary is None or primary.change is None:
+        return ()
+    from wattleak.reports.figures import block_changes  # noqa: PLC0415 - loads numpy, which a single run does not need
+
+    changes = block_changes(experiment, pair.reference, pair.candidate, pair.primary_metric)
+    same = sum(change * primary.change > 0 for change in changes)
+    text = f"{words.title(pair.primary_metric)} goes the way of the estimate in {same} of {len(changes)} blocks"
+    if primary.p_value is not None:
+        text += f"; exact sign-flip test p = {units.probability(primary.p_value)}"
+    return (Line("blocks", text),)
+
+
+def _after_comparison(experiment: Experiment, comparison: Comparison) -> tuple[str, ...]:
+    plan = experiment.plan
+    commands = []
+    further = [pair.further_blocks for pair in comparison.pairs if pair.further_blocks]
+    if not experiment.complete:
+        commands.append(f"wattleak compare --resume {shlex.quote(plan.experiment)}")
+    elif further:
+        commands.append(words.repeat_command(plan, plan.design.blocks + max(further)))
+    commands.append(f"wattleak report {shlex.quote(plan.experiment)}")
+    return tuple(commands)
+
+
+# -- measurements ----------------------------------------------------------------------------------------------------
+
+
+def tell_measurement(measurement: Measurement) -> MeasurementStory:
+    """Everything that is to be said of one recorded stretch of work."""
+    total = measurement.attributed_energy_j
+    own = [_energy(item) for item in measurement.attributed]
+    if total is not None:
+        own.insert(0, _estimate("attributed", total, "of this process tree"))
+    if measurement.idle_energy_j is not None:
+        own.append(_estimate("idle", measurement.idle_energy_j, "of the machine at rest over the same time, apart"))
+    carbon = measurement.carbon_g
+    return MeasurementStory(
+        title=measurement.name or shlex.join(measurement.command),
+        identity=measurement.id,
+        facts=(words.how_it_ended(measurement), words.moment(measurement.started_at)),
+        incomplete=None if measurement.complete else (measurement.incomplete_reason or "the recording stopped early"),
+        costs=_costs(measurement),
+        machine=tuple(_energy(item) for item in measurement.energy),
+        own=tuple(own),
+        carbon=None if carbon is None else _carbon(carbon),
+        carbon_lines=() if carbon is None else carbon_lines(carbon),
+        remark=_energy_remark(measurement),
+        quality=tuple(Amount(name, units.figures((value,))[0]) for name, value in sorted(measurement.quality.items())),
+        spans=tuple(
+            Amount(
+                "  " * span.depth + span.name,
+                units.duration(span.duration_s),
+                note=_span_note(span.cpu_s, span.attributed_energy_j, complete=span.complete),
+            )
+            for span in measurement.spans
+        ),
+        lacking=_distinct(measurement.unavailable),
+        notes=(*_gaps(measurement), *_distinct(measurement.notes)),
+        following=_after_measurement(measurement),
+    )
+
+
+def carbon_lines(carbon: Carbon) -> tuple[Line, ...]:
+    """Everything that it takes to check the emissions."""
+    low, high = units.number(carbon.intensity_low), units.number(carbon.intensity_high)
+    lines = [
+        Line("intensity", f"{units.number(carbon.intensity_g_per_kwh)} g/kWh [{low}, {high}], {carbon.region}"),
+        Line("source", f"{carbon.source}, {carbon.year}"),
+        Line("PUE", units.plain(carbon.pue)),
+    ]
+    if carbon.note:
+        lines.append(Line("note", carbon.note))
+    return tuple(lines)
+
+
+def _costs(measurement: Measurement) -> tuple[Amount, ...]:
+    busy = measurement.cpu_s / measurement.duration_s if measurement.duration_s > 0 else None
+    split = [
+        f"{name} {units.duration(value)}"
+        for name, value in (("user", measurement.user_s), ("system", measurement.system_s))
+        if value is not None
+    ]
+    if busy is not None:
+        split.append(f"{units.number(busy)} CPUs busy on average")
+    processes = "1 process" if measurement.processes == 1 else f"{measurement.processes} processes at most"
+    return (
+        Amount("wall time", units.duration(measurement.duration_s), note="counter"),
+        Amount("CPU time", units.duration(measurement.cpu_s), note=" · ".join(["counter", *split])),
+        Amount("peak memory", units.memory(measurement.peak_memory_b), note=f"sampled · {processes}"),
+        Amount("read", units.memory(measurement.read_b), note="counter · from storage"),
+        Amount("written", units.memory(measurement.written_b), note="counter · to storage"),
+    )
+
+
+def _energy(item: ChannelEnergy) -> Amount:
+    return _estimate(item.channel.name, item.energy_j, item.channel.device or "")
+
+
+def _estimate(label: str, estimate: Estimate, about: str) -> Amount:
+    value, interval = units.with_range(estimate, "J")
+    origin = str(estimate.origin.value)
+    note = f"{origin} · {about}" if about else origin
+    return Amount(label, value, interval, note, measured=estimate.origin in words.MEASURED)
+
+
+def _carbon(carbon: Carbon) -> Amount:
+    value, interval = units.interval_in_unit(carbon.value_g, carbon.low_g, carbon.high_g, "g")
+    note = f"{carbon.origin.value} · of the attributed energy"
+    return Amount("CO2e", value, interval, note, measured=carbon.origin in words.MEASURED)
+
+
+def _energy_remark(measurement: Measurement) -> str | None:
+    origins = {item.energy_j.origin for item in measurement.energy}
+    if Origin.SIMULATED in origins:
+        return "This energy comes from a scripted meter: it is simulated, and nothing was measured."
+    if origins & words.MEASURED:
+        return None
+    if not origins:
+        return "No energy was measured or modelled."
+    return "No energy was measured: what is shown is modelled from activity, and its range is wide."
+
+
+def _span_note(cpu_s: float, attributed: Estimate | None, *, complete: bool) -> str:
+    parts = [f"CPU {units.duration(cpu_s)}"]
+    if attributed is not None:
+        parts.append(f"{units.energy(attributed.value)} attributed ({attributed.origin.value})")
+    if not complete:
+        parts.append("still open at the end")
+    return " · ".join(parts)
+
+
+def _gaps(measurement: Measurement) -> list[str]:
+    """Gaps by channel, with how long nothing was read in all."""
+    lost: dict[str, float] = {}
+    for gap in measurement.gaps:
+        lost[gap.channel or "anything"] = lost.get(gap.channel or "anything", 0.0) + gap.end_s - gap.start_s
+    return [f"{channel} was not read for {units.duration(seconds)}" for channel, seconds in lost.items()]
+
+
+def _after_measurement(measurement: Measurement) -> tuple[str, ...]:
+    command = shlex.quote(shlex.join(measurement.command)) if measurement.command else "COMMAND"
+    scripts = [word for word in measurement.command if word.endswith(".py")]
+    return (
+        *(f"wattleak scan {shlex.quote(script)}" for script in scripts[:1]),
+        f"wattleak compare {command} 'ANOTHER COMMAND'",
+        f"wattleak report {shlex.quote(measurement.id)}",
+    )
+
+
+def _distinct(items: Iterable[_Item]) -> tuple[_Item, ...]:
+    """Each item once, in the order of its first appearance."""
+    return tuple(dict.fromkeys(items))

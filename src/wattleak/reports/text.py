@@ -1,0 +1,195 @@
+"""Measurements and comparisons for the terminal: tables that line up, then the answer in words."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from wattleak.model import Verdict
+from wattleak.reports import words
+from wattleak.reports.story import tell_comparison, tell_measurement
+from wattleak.reports.style import Style, pad, width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from wattleak.model import Comparison, Experiment, Measurement, Unavailable
+    from wattleak.reports.story import Amount, ComparisonRow, ComparisonStory, PairStory
+
+__all__ = ["Style", "render_comparison", "render_measurement"]
+
+ROLES = {
+    Verdict.SAVING: "good",
+    Verdict.COSTS_MORE: "bad",
+    Verdict.EQUAL: "same",
+    Verdict.NOT_ENOUGH_RUNS: "unsure",
+    Verdict.TRADE_OFF: "mixed",
+}
+_COLUMNS = 110
+_LABEL = 12  # columns of a label in front of a statement
+_ABOUT_RIGHT = frozenset({1, 2, 3, 4})  # columns of numbers stand right
+
+
+def render_comparison(experiment: Experiment, comparison: Comparison, *, style: Style) -> str:
+    """An experiment and its answer. Ends without a line end."""
+    story = tell_comparison(experiment, comparison)
+    lines = [
+        _heading(story.title, f"experiment {story.identity}", style),
+        style.paint("  " + " · ".join(story.facts), "faint"),
+        *_incomplete(story.incomplete, style),
+        "",
+        *_variants(story, style),
+    ]
+    if len(story.pairs) > 1:
+        lines += ["", *_summary(story, style)]
+    for pair in story.pairs:
+        lines += ["", *_pair(pair, style, named=len(story.pairs) > 1)]
+    lines += _closing(story.doubts, story.lacking, story.notes, story.following, style)
+    return "\n".join(lines)
+
+
+def render_measurement(measurement: Measurement, *, style: Style) -> str:
+    """One recorded stretch of work and what it cost. Ends without a line end."""
+    story = tell_measurement(measurement)
+    sections = [
+        ("", story.costs),
+        ("energy of the machine", story.machine),
+        ("energy of this process tree", story.own),
+        ("", (story.carbon,) if story.carbon is not None else ()),
+    ]
+    rest = [("quality", story.quality), ("spans", story.spans)]
+    lines = [
+        _heading(story.title, " · ".join((f"run {story.identity}", *story.facts)), style),
+        *_incomplete(story.incomplete, style),
+    ]
+    lines += _sections(sections, style)
+    lines += [line for item in story.carbon_lines for line in _labelled(item.label, item.text, style, indent=14)]
+    if story.remark is not None:
+        lines += ["", *_wrapped(story.remark, style, "  ", role="warning")]
+    lines += _sections(rest, style)
+    lines += ["", "  " + style.text(words.ONE_RUN)]
+    lines += _closing((), story.lacking, story.notes, story.following, style)
+    return "\n".join(lines)
+
+
+# -- parts of a comparison -------------------------------------------------------------------------------------------
+
+
+def _variants(story: ComparisonStory, style: Style) -> list[str]:
+    names = max(width(style.text(variant.label)) for variant in story.variants)
+    lines = []
+    for place, variant in enumerate(story.variants):
+        name = pad(style.text(variant.label), names)
+        lines.append(f"  {words.role(place)}  {name}  {style.paint(variant.text, 'faint')}")
+    return lines
+
+
+def _summary(story: ComparisonStory, style: Style) -> list[str]:
+    """One line for each candidate, before the tables of each."""
+    head = ("candidate", "change", f"[{story.pairs[0].level} interval]", "verdict")
+    body = []
+    for pair in story.pairs:
+        primary = next((row for row in pair.rows if row.primary), None)
+        change, interval = (primary.change, primary.interval) if primary else ("", "")
+        body.append((pair.candidate, change, interval, f"{pair.headline} [{pair.grade}]"))
+    return _table([head, *body], style, right=frozenset({1, 2}), roles=[ROLES[pair.verdict] for pair in story.pairs])
+
+
+def _pair(pair: PairStory, style: Style, *, named: bool) -> list[str]:
+    lines = [style.paint(f"{pair.candidate} against {pair.reference}", "strong")] if named else []
+    if pair.rows:
+        head = ("", "reference", "candidate", "change", f"[{pair.level} interval]", "origin")
+        lines += _table([head, *(_cells(row) for row in pair.rows)], style, right=_ABOUT_RIGHT)
+        lines.append("")
+    headline = style.paint(pair.headline, ROLES[pair.verdict])
+    lines += [f"{headline}  [{style.text(pair.grade)}]", *_wrapped(pair.sentence, style, "  ")]
+    if pair.remark is not None:
+        lines += _wrapped(pair.remark, style, "  ", role="warning")
+    quality = "warning" if pair.quality_is_a_warning else None
+    lines += _labelled("quality", pair.quality, style, role=quality)
+    for item in pair.lines:
+        lines += _labelled(item.label, item.text, style)
+    return lines + _listed("doubt", pair.doubts, style)
+
+
+def _cells(row: ComparisonRow) -> tuple[str, ...]:
+    label = f"▸ {row.label}" if row.primary else f"  {row.label}"
+    return (label, row.reference, row.candidate, row.change, row.interval, row.note)
+
+
+# -- shared parts ----------------------------------------------------------------------------------------------------
+
+
+def _heading(title: str, aside: str, style: Style) -> str:
+    blanks = " " * max(2, _COLUMNS - width(style.text(title)) - width(style.text(aside)))
+    return style.paint(title, "strong") + blanks + style.paint(aside, "faint")
+
+
+def _incomplete(reason: str | None, style: Style) -> list[str]:
+    return [] if reason is None else [style.paint(f"  INCOMPLETE: {reason}", "warning")]
+
+
+def _sections(sections: Iterable[tuple[str, Sequence[Amount]]], style: Style) -> list[str]:
+    """Blocks of amounts whose columns line up with one another."""
+    filled = [(heading, amounts) for heading, amounts in sections if amounts]
+    cells = [(a.label, a.value, a.interval, a.note) for _, amounts in filled for a in amounts]
+    table = iter(_table(cells, style, right=frozenset({1})))
+    lines = []
+    for heading, amounts in filled:
+        lines += ["", f"  {style.paint(heading, 'faint')}"] if heading else [""]
+        lines += [next(table) for _ in amounts]
+    return lines
+
+
+def _table(
+    rows: Sequence[Sequence[str]], style: Style, *, right: frozenset[int], roles: Sequence[str] | None = None
+) -> list[str]:
+    """Rows whose columns line up. With `roles`, the first row is a heading and the last cells are painted."""
+    shown = [[style.text(cell) for cell in row] for row in rows]
+    widths = [max(width(row[column]) for row in shown) for column in range(len(shown[0]))] if shown else []
+    lines = []
+    for place, row in enumerate(shown):
+        cells = [pad(cell, widths[column], right=column in right) for column, cell in enumerate(row)]
+        if roles is not None and place > 0:
+            cells[-1] = style.paint(row[-1], roles[place - 1])
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines
+
+
+def _labelled(label: str, text: str, style: Style, *, indent: int = 2, role: str | None = None) -> list[str]:
+    first = " " * indent + pad(style.text(label), _LABEL - 2)
+    return _wrapped(text, style, " " * width(first), first=first, role=role)
+
+
+def _listed(label: str, items: Iterable[str], style: Style) -> list[str]:
+    return [line for item in items for line in _labelled(label, item, style, role="warning")]
+
+
+def _wrapped(text: str, style: Style, indent: str, *, first: str | None = None, role: str | None = None) -> list[str]:
+    """Lines of at most so many columns; words that are longer (paths, commands) stay whole."""
+    lines = textwrap.wrap(style.text(text), _COLUMNS - len(indent), break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
+    painted = [style.paint(line, role) if role else line for line in lines]
+    return [(indent if place or first is None else first) + line for place, line in enumerate(painted)]
+
+
+def _closing(
+    doubts: Sequence[str],
+    lacking: Sequence[Unavailable],
+    notes: Sequence[str],
+    following: Sequence[str],
+    style: Style,
+) -> list[str]:
+    """What holds for the whole: what could not be measured and how it could, notes, doubts, what to type next."""
+    lines: list[str] = []
+    for item in lacking:
+        lines += _labelled("missing", f"{item.meter}: {item.reason}", style, role="warning")
+        lines += _labelled("", f"→ {item.remedy}", style) if item.remedy else []
+    lines += _listed("doubt", doubts, style)
+    for note in notes:
+        lines += _labelled("note", note, style)
+    if lines:
+        lines.insert(0, "")
+    # Commands are not wrapped: they are there to be copied.
+    return [*lines, "", *(f"{'Next:' if place == 0 else '     '} {style.text(c)}" for place, c in enumerate(following))]
