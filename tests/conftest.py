@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,6 +24,7 @@ class CommandLine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.started: list[subprocess.Popen[str]] = []
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WATTLEAK_")},
             "NO_COLOR": "1",
@@ -44,7 +50,7 @@ class CommandLine:
 
     def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
         env = {**self.env, **more.pop("env", {})}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*self.command, *words],
             cwd=self.folder,
             env=env,
@@ -54,6 +60,15 @@ class CommandLine:
             start_new_session=True,
             **more,
         )
+        self.started.append(process)
+        return process
+
+    def end_all(self) -> None:
+        """Leave nothing running, whatever a test killed or failed to kill."""
+        for process in self.started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
     def document(self, *words: str, code: int | None = 0, **more: Any) -> dict[str, Any]:
         done = self(*words, "--json", **more) if "--" not in words else self(words[0], "--json", *words[1:], **more)
@@ -63,8 +78,10 @@ class CommandLine:
 
 
 @pytest.fixture
-def wattleak(tmp_path: Path) -> CommandLine:
-    return CommandLine(tmp_path)
+def wattleak(tmp_path: Path) -> Iterator[CommandLine]:
+    command_line = CommandLine(tmp_path)
+    yield command_line
+    command_line.end_all()
 
 
 def pytest_report_header() -> str:

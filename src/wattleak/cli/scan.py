@@ -8,6 +8,7 @@ Exit code 1 means that something was found. A line is excused with a comment: # 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.cli import options
@@ -49,4 +50,8 @@ def run(args: Namespace) -> int:
     elif not args.quiet:
         style = style_for(sys.stdout, args)
         print(render_concise(result) if args.format == "concise" else render_full(result, color=style.color))
-    return ExitCode.FINDINGS if result.findings else ExitCode.DONE
+    if result.findings:
+        return ExitCode.FINDINGS
+    # A file that was named and cannot be read was not scanned: silence would look like a clean bill.
+    named = {Path(path) for path in args.paths}
+    return ExitCode.USAGE if any(problem.path in named for problem in result.problems) else ExitCode.DONE

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 SUMMARY = "run a ready-made experiment on one smell"
 
 _DEFAULT_BLOCKS = 10
-_QUALITY = "accuracy:max:0.005"
+# One point: the standard error of an accuracy near 0.8 on the 2,000 test images that come with wattleak is 0.9 points
+# (binomial), so nothing finer can be told from one run.
+_QUALITY = "accuracy:max:0.01"
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -111,7 +111,8 @@ def test_a_full_disk_stops_the_writing_not_the_work(tmp_path: Path) -> None:
         "for n in range(5000): j.write({'k': 's', 'n': n, 'pad': 'x' * 100})\n"
         "print(j.failure)"
     )
-    script = f'mount -t tmpfs -o size=64k none {tmp_path} && {sys.executable} -c "$0" {tmp_path}/journal && tail -c 1 {tmp_path}/journal | od -c'
+    fill = f'mount -t tmpfs -o size=64k none {tmp_path} && {sys.executable} -c "$0" {tmp_path}/journal'
+    script = f"{fill} && tail -c 1 {tmp_path}/journal | od -c"
     done = subprocess.run(["unshare", "-m", "sh", "-c", script, program], capture_output=True, text=True, check=False)
     if done.returncode != 0 and "Operation not permitted" in done.stderr:
         pytest.skip("mounting a small file system needs root")

@@ -54,7 +54,7 @@ def accuracy(model: nn.Sequential, images: torch.Tensor, labels: torch.Tensor, b
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", help="a data set (fashion-mnist, cifar10, pneumoniamnist) or an npz file")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--train-images", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=64)
     arguments = parser.parse_args()

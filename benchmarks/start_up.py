@@ -1,0 +1,71 @@
+"""How long one waits for wattleak: import, --help, recorder ready, a whole `measure -- true`."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from secrets import token_hex
+
+from benchmarks import page
+from wattleak.meters.probe import probe_meters
+from wattleak.recorder.launch import launch, new_run_folder
+
+REPEATS = 30
+
+
+def seconds(command: list[str]) -> list[float]:
+    taken = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        taken.append(time.perf_counter() - start)
+    return taken
+
+
+def ready() -> list[float]:
+    """From asking for a recorder to the workload being started."""
+    taken = []
+    with tempfile.TemporaryDirectory() as folder:
+        probed = probe_meters()
+        for _ in range(REPEATS):
+            run_id = token_hex(4)
+            run_folder = new_run_folder(Path(folder), run_id)
+            start = time.perf_counter()
+            recording = launch(run_folder, ["true"], probed, run_id=run_id)
+            taken.append(time.perf_counter() - start)
+            with recording:
+                recording.wait()
+    return taken
+
+
+def run() -> None:
+    python = sys.executable
+    bare = statistics.median(seconds([python, "-c", "pass"]))
+    os.chdir(tempfile.mkdtemp())
+    measured = {
+        "`python -c pass` (for comparison)": (seconds([python, "-c", "pass"]), 0.0, "-"),
+        "`import wattleak`, net of bare Python": (seconds([python, "-c", "import wattleak"]), bare, "30 ms"),
+        "`wattleak --help`": (seconds([python, "-m", "wattleak", "--help"]), 0.0, "150 ms"),
+        "recorder ready, workload started": (ready(), 0.0, "25 ms"),
+        "`wattleak measure -q -- true`, whole": (
+            seconds([python, "-m", "wattleak", "measure", "-q", "--", "true"]),
+            0.0,
+            "-",
+        ),
+    }
+    rows = [
+        [what, f"{(statistics.median(taken) - off) * 1e3:.1f} ms", f"{(min(taken) - off) * 1e3:.1f} ms", budget]
+        for what, (taken, off, budget) in measured.items()
+    ]
+    page.write(
+        "start-up",
+        "How long one waits for wattleak",
+        f"Wall time of {REPEATS} fresh processes each.",
+        ["what", "median", "fastest", "budget"],
+        rows,
+    )
