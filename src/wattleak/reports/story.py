@@ -129,9 +129,11 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
         identity=experiment.plan.experiment,
         facts=(
             f"{blocks} of {design.blocks} blocks",
-            f"{len(experiment.runs)} runs in fresh processes, order randomised in each block (seed {design.seed})",
+            f"{words.count(len(experiment.runs), 'run')} in fresh processes, order randomised in each block (seed {design.seed})",
         ),
-        incomplete=None if experiment.complete else f"the plan is not finished: {len(experiment.runs)} runs so far",
+        incomplete=None
+        if experiment.complete
+        else f"the plan is not finished: {words.count(len(experiment.runs), 'run')} so far",
         variants=tuple(Line(variant.name, words.variant_command(variant)) for variant in design.variants),
         pairs=tuple(_tell_pair(experiment, pair) for pair in comparison.pairs),
         doubts=comparison.doubts,

@@ -80,7 +80,7 @@ def headline(pair: PairComparison) -> str:
         return word
     if pair.further_blocks is None:
         return f"{word} (how many more cannot be told from these)"
-    return f"{word} (about {_count(pair.further_blocks, 'more block')})"
+    return f"{word} (about {count(pair.further_blocks, 'more block')})"
 
 
 def sentence(pair: PairComparison) -> str:
@@ -204,12 +204,13 @@ def _quality_numbers(quality: QualityComparison) -> str:
     return f" ({'; '.join(parts)})" if parts else ""
 
 
-def _count(number: int, thing: str) -> str:
+def count(number: int, thing: str) -> str:
+    """A number of things: "1 run", "8 runs"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _blocks(metric: MetricComparison) -> str:
-    return _count(metric.blocks, "complete block")
+    return count(metric.blocks, "complete block")
 
 
 # -- commands --------------------------------------------------------------------------------------------------------
