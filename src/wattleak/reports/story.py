@@ -123,17 +123,16 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
     """Everything that is to be said of an experiment."""
     design = experiment.plan.design
     blocks = max((m.blocks for pair in comparison.pairs for m in pair.metrics.values()), default=0)
+    runs = words.count(len(experiment.runs), "run")
     notes = (note for run in experiment.runs for note in run.measurement.notes)
     return ComparisonStory(
         title=design.title or " against ".join(variant.name for variant in design.variants),
         identity=experiment.plan.experiment,
         facts=(
             f"{blocks} of {design.blocks} blocks",
-            f"{words.count(len(experiment.runs), 'run')} in fresh processes, order randomised in each block (seed {design.seed})",
+            f"{runs} in fresh processes, order randomised in each block (seed {design.seed})",
         ),
-        incomplete=None
-        if experiment.complete
-        else f"the plan is not finished: {words.count(len(experiment.runs), 'run')} so far",
+        incomplete=None if experiment.complete else f"the plan is not finished: {runs} so far",
         variants=tuple(Line(variant.name, words.variant_command(variant)) for variant in design.variants),
         pairs=tuple(_tell_pair(experiment, pair) for pair in comparison.pairs),
         doubts=comparison.doubts,
