@@ -435,6 +435,7 @@ class TestCrash:
         process = wattleak.start("measure", "-q", "--", PYTHON, program)
         pid = self.wait_for(wattleak, "pid")
         recorder = int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])  # type: ignore[index]
+        time.sleep(0.3)  # the recorder has told its command line by now that the program runs
         os.kill(recorder, signal.SIGKILL)
         process.communicate(timeout=30)
 

@@ -30,8 +30,10 @@ from typing import TYPE_CHECKING, Any, Self
 from wattleak.documents import channel_document, unavailable_document
 from wattleak.environment.redaction import redact_command
 from wattleak.errors import NotExecutable, NotFound, OwnFailure
+from wattleak.model import Origin, Part
 from wattleak.recorder.journal import VERSION
 from wattleak.recorder.summary import JOURNAL, METRICS
+from wattleak.recorder.tree import children_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,7 +184,8 @@ def launch(
     answer = (read_line(control) or "").split()
     if not answer:
         sidecar.wait()
-        raise OwnFailure("the recorder ended before it was ready", "run again with -v, and report what it printed")
+        _end_orphans()
+        raise OwnFailure("the recorder ended before it was ready", "see what it printed above, and run again")
     if answer[0] == "failed":
         sidecar.wait()
         raise _start_failure(command[0], int(answer[1]))
@@ -203,6 +206,14 @@ def start_sidecar(
     data = marshal.dumps(config)
     ours.sendall(len(data).to_bytes(8, "little") + data)
     return sidecar, ours
+
+
+def _end_orphans() -> None:
+    """Kill what a recorder started and left to us when it died before saying so: it would run on unmeasured."""
+    for pid in children_of(f"/proc/self/task/{os.getpid()}/children"):
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def attach_config(folder: Path, probed: Probed, *, run_id: str, name: str | None, pid: int) -> dict[str, Any]:
@@ -250,6 +261,14 @@ def _config(
         "journal": str(folder / JOURNAL),
         "interval_s": interval_s,
         "meters": [[reference, meter.spec()] for reference, meter in probed.meters],
+        "modelled": [
+            all(channel.origin is Origin.MODELLED for channel in probed.channels if channel.meter == meter.name)
+            for _, meter in probed.meters
+        ],
+        # The machine's own CPU time is the divisor of a counter that everybody shares; a model needs none.
+        "share_host": any(
+            channel.part is not Part.GPU and channel.watts_per_busy_cpu is None for channel in probed.channels
+        ),
         "search_path": list(probed.search_path),
         "start": {
             "v": VERSION,

@@ -15,6 +15,7 @@ except for the round trip of a span, which is a reading of the meters long.
 from __future__ import annotations
 
 import errno
+import gc
 import marshal
 import os
 import select
@@ -39,6 +40,7 @@ _IDLE_GIVE_UP_S = 5.0  # orphans that do nothing for this long are not waited fo
 _ORPHAN_LOOK_S = 0.05  # how often the end of orphans is looked for; nothing announces it
 _TERM_GRACE_S = 5.0
 _HOLDERS_EVERY_S = 5.0
+_MODELS_EVERY = 5  # samples
 
 
 class Recorder:
@@ -51,6 +53,7 @@ class Recorder:
         self._poll = select.poll()
         sys.path += config["search_path"]  # where meters of other packages lie
         self._meters = _open_meters(config["meters"])
+        self._modelled: list[bool] = config["modelled"]
         self._interval_s = float(config["interval_s"])
         self._started_s = time.monotonic()
         self._next_s = self._started_s
@@ -107,8 +110,8 @@ class Recorder:
                 return False
             self._watch(self._main_pid)
         self._journal.write({"k": "spawn", "t": started_s, "pid": self._main_pid})
-        self._journal.sync(force=True)
         self._say(f"ready {self._main_pid}")
+        self._journal.sync(force=True)
         return True
 
     def _spawn(self) -> int:
@@ -202,7 +205,7 @@ class Recorder:
             self._journal.write({"k": "exit", "t": now_s, "code": code, "signal": signal})
             self._linger_until_s = now_s + float(self._config["linger_s"])
             self._quiet_since = (now_s, -1.0)
-            self._sample()
+            self._sample(exact=True)
         return True
 
     def _orphans_done(self) -> bool:
@@ -305,7 +308,7 @@ class Recorder:
         """`open PARENT NAME` gives the id of the new span, `close ID` ends one; anything else is refused."""
         verb, _, rest = line.partition(" ")
         first, _, name = rest.partition(" ")
-        self._sample()
+        self._sample(exact=True)
         if verb == "open" and name:
             self._span_count += 1
             parent = int(first) if first.isdigit() and int(first) in self._spans else None
@@ -322,13 +325,16 @@ class Recorder:
 
     # -- readings ------------------------------------------------------------------------------------------------
 
-    def _sample(self, *, first: bool = False) -> None:
+    def _sample(self, *, first: bool = False, exact: bool = False) -> None:
         own_s = time.thread_time()
         now_s = time.monotonic()
         raw: dict[str, float] = {}
-        for meter in self._meters:
-            raw.update(meter.read())
-        cpu_s, memory_b, read_b, written_b, processes = self._tree.sample(now_s)
+        thorough = first or exact or self._samples < len(_FIRST_SAMPLES_S)
+        for meter, modelled in zip(self._meters, self._modelled, strict=True):
+            # A model knows no more than the CPU time that is in the sample anyway: it need not be asked each second.
+            if not modelled or thorough or self._samples % _MODELS_EVERY == 0:
+                raw.update(meter.read())
+        cpu_s, memory_b, read_b, written_b, processes = self._tree.sample(now_s, thorough=thorough)
         if first:
             self._base_cpu_s, self._base_io = cpu_s, (read_b, written_b)
         self._peak_sampled_b = max(self._peak_sampled_b, memory_b)
@@ -342,7 +348,7 @@ class Recorder:
             "o": max(0, written_b - self._base_io[1]),
             "p": processes,
         }
-        busy_s = self._machine_busy_s()
+        busy_s = self._machine_busy_s() if self._config["share_host"] else None
         if busy_s is not None:
             record["b"] = busy_s
         self._journal.write(record)
@@ -383,7 +389,7 @@ class Recorder:
 
     def _finish(self) -> None:
         self._note_holders(time.monotonic())
-        self._sample()
+        self._sample(exact=True)
         attach = self._config["mode"] == "attach"
         if attach:
             self._peak_process_b = _high_water_b(self._main_pid)
@@ -483,6 +489,7 @@ def main() -> None:
     control = int(sys.argv[1])
     os.set_inheritable(control, False)
     config = _read_config(control)
+    gc.disable()  # nothing here makes cycles, and looking for them costs as much as a sample
     if config["mode"] == "attach":
         # Leave the tree that is to be measured, and the terminal whose Ctrl-C is meant for it.
         if os.fork():

@@ -19,7 +19,7 @@ import os
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_B = os.sysconf("SC_PAGE_SIZE")
 
-_THREAD_SCAN_EVERY = 5  # samples; a child forked by another thread than the main one is found that much later
+_SLOW_EVERY = 5  # samples between looks at storage I/O, and at children forked by other threads than the main one
 _SHARED_CHECK_S = 5.0  # how often the share of shared memory may be looked up: it costs the kernel a page-table walk
 _SHARED_CHECK_MOST = 64  # processes
 
@@ -45,8 +45,8 @@ class Process:
         self.read_b = 0
         self.written_b = 0
 
-    def refresh(self) -> bool:
-        """Read it again; False when it is gone (reaped)."""
+    def refresh(self, *, io: bool) -> bool:
+        """Read it again, its storage I/O only with `io`; False when it is gone (reaped)."""
         try:
             stat = os.pread(self._stat_fd, 1024, 0)
         except OSError:
@@ -55,7 +55,7 @@ class Process:
         self.cpu_s = (int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])) / TICKS_PER_S
         self.threads = int(fields[17])
         self.rss_b = max(0, int(fields[21])) * PAGE_B
-        if self._io_fd >= 0:
+        if io and self._io_fd >= 0:
             try:
                 # read_bytes, write_bytes and cancelled_write_bytes are the last three lines of proc_pid_io(5).
                 lines = os.pread(self._io_fd, 512, 0).split(b"\n")
@@ -128,6 +128,8 @@ class ProcessTree:
         self._exclude = exclude
         self._known: dict[int, Process] = {}
         self._samples = 0
+        self._loadavg_fd = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
+        self._newest = b""  # the pid that was given out last, anywhere on this machine
         self._highest_s = 0.0
         self._shared_ratio = 1.0
         self._shared_rss_b = 0
@@ -144,9 +146,15 @@ class ProcessTree:
         self.reaped_read_b += blocks_in * 512
         self.reaped_written_b += blocks_out * 512
 
-    def sample(self, now_s: float) -> tuple[float, int, int, int, int]:
-        """CPU-seconds so far, resident bytes, bytes read, bytes written, living processes."""
-        self._discover()
+    def sample(self, now_s: float, *, thorough: bool = False) -> tuple[float, int, int, int, int]:
+        """CPU-seconds so far, resident bytes, bytes read, bytes written, living processes.
+
+        What costs more than it tells in a second is looked at every few samples, or when `thorough`. Children are
+        looked for when the kernel has given out a new pid since the last time.
+        """
+        newest = os.pread(self._loadavg_fd, 128, 0).rpartition(b" ")[2]
+        self._discover(born=newest != self._newest, thorough=thorough or self._samples % _SLOW_EVERY == 0)
+        self._newest = newest
         self._samples += 1
         cpu_s, read_b, written_b, rss_b = self.reaped_s, self.reaped_read_b, self.reaped_written_b, 0
         for process in self._known.values():
@@ -170,43 +178,42 @@ class ProcessTree:
         for process in self._known.values():
             process.close()
         self._known.clear()
+        os.close(self._loadavg_fd)
 
     def _roots(self) -> list[int]:
         if self._include_root:
             return [self._root]
         return children_of(f"/proc/{self._root}/task/{self._root}/children")
 
-    def _discover(self) -> None:
-        """Walk down from the roots; every process that is still there is refreshed on the way."""
-        all_threads = self._samples % _THREAD_SCAN_EVERY == 0
+    def _discover(self, *, born: bool, thorough: bool) -> None:
+        """Refresh every process that is still there, and walk down from the roots when some may be new."""
         found: dict[int, Process] = {}
-        queue = self._roots()
         # An orphan may have moved below the recorder between two looks; a known process is kept while it lives.
-        for pid in queue + [pid for pid in self._known if pid not in queue]:
-            self._visit(pid, found, all_threads=all_threads)
+        for pid in [*(self._roots() if born or thorough else ()), *self._known]:
+            self._visit(pid, found, born=born, thorough=thorough)
         for pid, process in self._known.items():
             if pid not in found:
                 process.close()
         self._known = found
 
-    def _visit(self, pid: int, found: dict[int, Process], *, all_threads: bool) -> None:
+    def _visit(self, pid: int, found: dict[int, Process], *, born: bool, thorough: bool) -> None:
         queue = [pid]
         while queue:
             pid = queue.pop()
             if pid in found or pid == self._exclude:
                 continue
-            process = self._known.get(pid)
-            if process is None:
-                try:
-                    process = Process(pid)
-                except OSError:
-                    continue
-            if not process.refresh():
-                if pid not in self._known:
+            known = self._known.get(pid)
+            try:
+                process = known or Process(pid)
+            except OSError:
+                continue
+            if not process.refresh(io=thorough or known is None):
+                if known is None:
                     process.close()
                 continue
             found[pid] = process
-            queue += process.children(all_threads=all_threads and process.threads > 1)
+            if born or thorough or known is None:
+                queue += process.children(all_threads=thorough and process.threads > 1)
 
     def _without_shared(self, rss_b: int, now_s: float) -> int:
         """Resident bytes of the tree with pages shared between its processes counted once.
@@ -225,5 +232,5 @@ class ProcessTree:
                 self._shared_ratio = min(1.0, sum(pss_b for pss_b, _ in readable) / resident_b)
             self._shared_rss_b = rss_b
             self._shared_at_s = now_s
-        # A proportional size also divides by strangers that map the same libraries; one process is never less than it is.
+        # A proportional size also divides by strangers that map the same libraries; no process is less than it is.
         return max(round(rss_b * self._shared_ratio), *(process.rss_b for process in self._known.values()))
