@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def render_plan(plan: Plan, expectation: Expectation) -> str:
     """The variants, the order of every block, and what it will cost as far as that is known."""
     design = redacted(plan.design)
-    lines = [
-        f"{len(design.variants)} variants x {design.blocks} blocks + {design.warmups} warm-up = {len(plan.runs)} runs, "
-        f"seed {design.seed}, primary metric {design.metric}, smallest effect {design.smallest_effect:.1%}",
-        "",
-    ]
+    size = (
+        f"{len(design.variants)} variants x {design.blocks} blocks + {design.warmups} warm-up = {len(plan.runs)} runs"
+    )
+    choices = f"seed {design.seed}, primary metric {design.metric}, smallest effect {design.smallest_effect:.1%}"
+    lines = [f"{size}, {choices}", ""]
     for variant in design.variants:
         env = " ".join(f"{name}={shlex.quote(value)}" for name, value in variant.env.items())
         lines.append(f"  {variant.name:<10} {env + ' ' if env else ''}{shlex.join(variant.command)}")
