@@ -27,7 +27,18 @@ _SHARED_CHECK_MOST = 64  # processes
 class Process:
     """One living process, held by open files of /proc, so that a reused pid is never mistaken for it."""
 
-    __slots__ = ("_children_fd", "_io_fd", "_stat_fd", "cpu_s", "pid", "read_b", "rss_b", "threads", "written_b")
+    __slots__ = (
+        "_children_fd",
+        "_io_fd",
+        "_stat",
+        "_stat_fd",
+        "cpu_s",
+        "pid",
+        "read_b",
+        "rss_b",
+        "threads",
+        "written_b",
+    )
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -39,6 +50,7 @@ class Process:
             self._io_fd = os.open(f"/proc/{pid}/io", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             pass  # it is dying, or runs as another user: what cannot be read stays absent from the sums
+        self._stat = b""
         self.threads = 1
         self.cpu_s = 0.0
         self.rss_b = 0
@@ -51,10 +63,12 @@ class Process:
             stat = os.pread(self._stat_fd, 1024, 0)
         except OSError:
             return False
-        fields = stat[stat.rfind(b")") + 2 :].split(b" ", 23)
-        self.cpu_s = (int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])) / TICKS_PER_S
-        self.threads = int(fields[17])
-        self.rss_b = max(0, int(fields[21])) * PAGE_B
+        if stat != self._stat:  # a process that rests reads the same each time, and need not be understood again
+            self._stat = stat
+            fields = stat[stat.rfind(b")") + 2 :].split(b" ", 23)
+            self.cpu_s = (int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])) / TICKS_PER_S
+            self.threads = int(fields[17])
+            self.rss_b = max(0, int(fields[21])) * PAGE_B
         if io and self._io_fd >= 0:
             try:
                 # read_bytes, write_bytes and cancelled_write_bytes are the last three lines of proc_pid_io(5).
