@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from pathlib import Path
 
-    from wattleak.store.sqlite import SqliteStore
+    from wattleak.model import Comparison, Experiment, Measurement
 
 SUMMARY = "write a report of a run or an experiment"
 
@@ -34,20 +34,26 @@ def run(args: Namespace) -> int:
     import json
     from pathlib import Path
 
+    from wattleak.analysis.comparison import compare
     from wattleak.cli.settings import Settings
+    from wattleak.cli.terminal import style_for
+    from wattleak.model import Measurement
+    from wattleak.reports import FORMATS, render
     from wattleak.store.sqlite import SqliteStore
 
     settings = Settings.resolve(args)
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         kind, identity = store.find(args.id)
-        document, text = _render(store, kind, identity, args)
+        found = store.measurement(identity) if kind == "run" else store.experiment(identity)
+    comparison = None if isinstance(found, Measurement) else compare(found)
     if args.json:
-        print(json.dumps(document))
+        print(json.dumps(_document(found, comparison)))
         return ExitCode.DONE
+    text = render(args.format, found, comparison, style=style_for(sys.stdout, args))
     if args.output == "-" or (args.output is None and args.format != "html"):
         print(text)
         return ExitCode.DONE
-    suffix = {"html": "html", "text": "txt", "markdown": "md"}[args.format]
+    suffix = FORMATS[args.format].suffix
     path = Path(args.output) if args.output else settings.store / "reports" / f"{identity}.{suffix}"
     write(path, text)
     if not args.quiet:
@@ -59,29 +65,14 @@ def run(args: Namespace) -> int:
     return ExitCode.DONE
 
 
-def _render(store: SqliteStore, kind: str, identity: str, args: Namespace) -> tuple[dict[str, object], str]:
-    from wattleak.analysis.comparison import compare
-    from wattleak.cli.terminal import style_for
+def _document(found: Measurement | Experiment, comparison: Comparison | None) -> dict[str, object]:
     from wattleak.documents import comparison_document, measurement_document
-    from wattleak.reports import html, markdown, text
+    from wattleak.model import Measurement
 
-    style = style_for(sys.stdout, args)
-    if kind == "run":
-        measurement = store.measurement(identity)
-        rendered = {
-            "html": lambda: html.render_measurement_html(measurement),
-            "text": lambda: text.render_measurement(measurement, style=style),
-            "markdown": lambda: markdown.render_measurement(measurement),
-        }[args.format]()
-        return measurement_document(measurement), rendered
-    experiment = store.experiment(identity)
-    comparison = compare(experiment)
-    rendered = {
-        "html": lambda: html.render_html(experiment, comparison),
-        "text": lambda: text.render_comparison(experiment, comparison, style=style),
-        "markdown": lambda: markdown.render_comparison(experiment, comparison),
-    }[args.format]()
-    return comparison_document(experiment, comparison), rendered
+    if isinstance(found, Measurement):
+        return measurement_document(found)
+    assert comparison is not None
+    return comparison_document(found, comparison)
 
 
 def write(path: Path, text: str) -> None:
