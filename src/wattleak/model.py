@@ -109,6 +109,22 @@ class Unavailable:
     remedy: str
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a wall meter taught about this machine: `P_wall = slope x P + offset_w`, P being the sum of `channels`.
+
+    Made by `wattleak doctor --calibrate`; valid for the machine and the channels that it was made with, no others.
+    """
+
+    machine: str  # fingerprint of the hardware it was made on
+    channels: tuple[str, ...]
+    slope: Estimate
+    offset_w: Estimate
+    residual_w: float | None  # root mean square of what the line leaves over; None: two readings leave nothing
+    readings: tuple[tuple[float, float], ...]  # (P, P_wall) in watts
+    made_at: str  # ISO 8601, UTC
+
+
 class Meter(Protocol):
     """A source of energy or power. One file per meter; `meters.replay` is the fake that is shipped.
 
@@ -142,6 +158,12 @@ class Meter(Protocol):
         ...
 
     def close(self) -> None: ...
+
+    # Two more members are optional, asked for with getattr so that outsiders need not have them:
+    #   losses: tuple[Unavailable, ...]    after a probe: parts that a usable meter cannot read here
+    #   use() -> dict[str, tuple[float | None, dict[int, float] | None]]
+    #       by device channel: the fraction of the last stretch in which the device worked for anybody, and the
+    #       fraction in which it worked for each process id; None where the device does not say
 
 
 class Clock(Protocol):
@@ -200,6 +222,16 @@ class Holders:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """How busy a device channel was in the stretch that ended at a moment. None: the device does not say."""
+
+    time_s: float
+    busy: float | None  # fraction of the stretch in which it worked, for anybody
+    ours: float | None  # the same for processes of the recorded tree, summed
+    others: float | None  # the same for everybody else's
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """A recording as read back from its journal. Never edited, only derived from."""
 
@@ -209,14 +241,22 @@ class Trace:
     gaps: tuple[Gap, ...] = ()
     holders: Mapping[str, Holders] = field(default_factory=dict)  # absent: nobody was seen, or nobody can be seen
     cpus: int = 1  # CPUs of the machine
+    use: Mapping[str, tuple[DeviceUse, ...]] = field(default_factory=dict)  # device channel -> readings in time order
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelEnergy:
-    """Energy of one channel of the whole machine over a window."""
+    """Energy of one channel over a window, of the whole machine or of a process tree.
+
+    `active_j` and `waiting_j` split what a tree is billed for a device that it holds: the device worked, or was held
+    and waited. None: not a device, or it does not say how busy it is.
+    """
 
     channel: Channel
     energy_j: Estimate
+    resolution_j: float | None = None  # half-width of the part of the range that reading the source explains
+    active_j: Estimate | None = None
+    waiting_j: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
