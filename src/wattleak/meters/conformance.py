@@ -32,10 +32,12 @@ heavy = [name for name in forbidden if name in sys.modules and name not in befor
 meter.open(spec)
 first, second = meter.read(), meter.read()
 held = {{channel: sorted(pids) for channel, pids in meter.holders().items()}}
+used = {{channel: [busy, shares and list(shares.values())] for channel, (busy, shares) in meter.use().items()}} \
+    if hasattr(meter, "use") else {{}}
 meter.close()
 meter.close()
 import json
-print(json.dumps([heavy, first, second, held]))
+print(json.dumps([heavy, first, second, held, used]))
 """
 
 
@@ -89,7 +91,7 @@ def _check_twin(meter: Meter, spec: dict[str, object], channels: dict[str, Chann
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         return [f"the recorder's twin (python -I -S, no arguments, open(spec)) fails: {last[0]}"]
-    heavy, first, second, held = json.loads(done.stdout)
+    heavy, first, second, held, used = json.loads(done.stdout)
     problems = [f"importing {kind.__module__} imports {name}, which the recorder must not" for name in heavy]
     for raw in (first, second):
         problems += [f"read() gives {name!r}, which probe() did not" for name in raw if name not in channels]
@@ -101,6 +103,10 @@ def _check_twin(meter: Meter, spec: dict[str, object], channels: dict[str, Chann
         if counts and name in first and name in second and second[name] < first[name]:
             problems.append(f"the energy of {name!r} falls without a wrap")
     problems += [f"holders() names {name!r}, which is no channel" for name in held if name not in channels]
+    problems += [f"use() names {name!r}, which is no channel" for name in used if name not in channels]
+    for name, (busy, shares) in used.items():
+        fractions = [fraction for fraction in (busy, *(shares or ())) if fraction is not None]
+        problems += [f"use() gives the fraction {value} for {name!r}" for value in fractions if not 0 <= value <= 1]
     return problems
 
 

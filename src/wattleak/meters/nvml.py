@@ -38,6 +38,7 @@ class NvmlMeter:
         self._devices: list[dict[str, object]] = []
         self._nvml: ModuleType | None = None
         self._handles: dict[str, tuple[object, bool]] = {}
+        self._used_us: dict[str, int] = {}  # newest time stamp seen in the driver's list of who used a GPU
         self.losses: tuple[Unavailable, ...] = ()
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
@@ -141,13 +142,52 @@ class NvmlMeter:
             found[channel] = frozenset(int(process.pid) for process in processes)
         return found
 
+    def use(self) -> dict[str, tuple[float | None, dict[int, float] | None]]:
+        """How busy each GPU was, and with whom, since the last call; a GPU that says neither is left out.
+
+        Busy is the fraction of the driver's last sample period (1/6 s to 1 s) in which a kernel ran, however small
+        (NVML reference, nvmlUtilization_t). By process id: the share of that time in which its kernels ran, where
+        several samples came since the last call their mean. The first call tells of the time before it.
+        """
+        nvml, found = self._nvml, {}
+        if nvml is None:
+            return {}
+        for channel, (handle, _energy) in self._handles.items():
+            try:
+                busy = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+            except nvml.NVMLError:
+                busy = None  # MIG is on, or a vGPU
+            shares = self._shares(channel, handle)
+            if shares == {} and busy:
+                shares = None  # it worked, and the driver does not name for whom
+            if busy is not None or shares is not None:
+                found[channel] = (busy, shares)
+        return found
+
+    def _shares(self, channel: str, handle: object) -> dict[int, float] | None:
+        nvml = self._nvml
+        if nvml is None:
+            return None
+        since_us = self._used_us.get(channel, 0)
+        try:
+            samples = nvml.nvmlDeviceGetProcessUtilization(handle, since_us)
+        except nvml.NVMLError as error:
+            # No sample since then: NVML says "not found", and pynvml raises "success" for an empty list.
+            return {} if error.value in (nvml.NVML_ERROR_NOT_FOUND, nvml.NVML_SUCCESS) else None
+        seen: dict[int, list[int]] = {}
+        for sample in samples:
+            if sample.timeStamp > since_us and sample.pid and sample.smUtil <= 100:  # the driver pads its list
+                seen.setdefault(int(sample.pid), []).append(int(sample.smUtil))
+                self._used_us[channel] = max(self._used_us.get(channel, 0), int(sample.timeStamp))
+        return {pid: sum(percents) / len(percents) / 100 for pid, percents in seen.items()}
+
     def close(self) -> None:
         if self._nvml is not None:
             try:  # noqa: SIM105 - contextlib costs the recorder more than three lines
                 self._nvml.nvmlShutdown()
             except self._nvml.NVMLError:
                 pass  # the driver went away first: there is nothing left to close
-            self._nvml, self._handles = None, {}
+            self._nvml, self._handles, self._used_us = None, {}, {}
 
 
 def _channel(name: str, device: str, energy: bool, mig: bool) -> Channel:

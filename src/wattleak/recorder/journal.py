@@ -13,6 +13,8 @@ seconds of CLOCK_MONOTONIC. `k` is the kind of the record:
     open   t, id, n name, p id of the span around it or null
     close  t, id
     hold   t, ch channel, ours, others      processes that hold a device, written when it changes
+    use    t, ch channel, busy, ours, others    fractions of the last stretch in which a device worked: for anybody, for
+           processes of the tree, for other processes; null where it does not say
     exit   t, code, signal                  the workload itself ended
     lost   t, what                          wattleak's own command line died; the recorder goes on
     end    t, user_s, system_s, peak_b, left [pids still running], lost

@@ -40,6 +40,7 @@ _IDLE_GIVE_UP_S = 5.0  # orphans that do nothing for this long are not waited fo
 _ORPHAN_LOOK_S = 0.05  # how often the end of orphans is looked for; nothing announces it
 _TERM_GRACE_S = 5.0
 _HOLDERS_EVERY_S = 5.0
+_USE_EVERY_S = 0.2  # the drivers themselves look no more often (NVML: every 1/6 s to 1 s)
 _MODELS_EVERY = 5  # samples
 
 
@@ -77,6 +78,9 @@ class Recorder:
         self._floor_b = 0
         self._holding: dict[str, tuple[int, int]] = {}
         self._holders_at_s = 0.0
+        self._users = [meter for meter in self._meters if hasattr(meter, "use")]
+        self._used_at_s = 0.0
+        self._used_by: frozenset[int] = frozenset()
         self._stopped = False
         attach = config["mode"] == "attach"
         root = int(config["pid"]) if attach else os.getpid()
@@ -354,6 +358,8 @@ class Recorder:
         self._journal.write(record)
         if now_s - self._holders_at_s >= _HOLDERS_EVERY_S or first:
             self._note_holders(now_s)
+        if self._users and now_s - self._used_at_s >= _USE_EVERY_S:
+            self._note_use(now_s, write=not first)  # the first answer tells of the time before the recording
         self._journal.sync()
         self._plan_next(now_s, time.thread_time() - own_s)
 
@@ -384,6 +390,17 @@ class Recorder:
                 if self._holding.get(channel) != seen:
                     self._holding[channel] = seen
                     self._journal.write({"k": "hold", "t": now_s, "ch": channel, "ours": seen[0], "others": seen[1]})
+
+    def _note_use(self, now_s: float, *, write: bool) -> None:
+        self._used_at_s, before, self._used_by = now_s, self._used_by, self._tree.pids()
+        mine = before | self._used_by  # who died since the last look worked in this stretch too
+        for meter in self._users:
+            for channel, (busy, shares) in meter.use().items():  # an optional member
+                ours = None if shares is None else sum(share for pid, share in shares.items() if pid in mine)
+                others = None if shares is None else sum(share for pid, share in shares.items() if pid not in mine)
+                record = {"k": "use", "t": now_s, "ch": channel, "busy": busy, "ours": ours, "others": others}
+                if write:
+                    self._journal.write(record)
 
     # -- end -----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wattleak.documents import channel_from_document, unavailable_from_document
 from wattleak.errors import OwnFailure
-from wattleak.model import Gap, Holders, Sample, Span, Trace, Unavailable
+from wattleak.model import DeviceUse, Gap, Holders, Sample, Span, Trace, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,7 @@ def read_recording(path: Path) -> Recording:
     samples: list[Sample] = []
     opened: dict[int, Span] = {}
     holders: dict[str, Holders] = {}
+    use: dict[str, list[DeviceUse]] = {}
     facts: dict[str, dict[str, Any]] = {}
     for record in records:
         kind = record["k"]
@@ -67,6 +68,9 @@ def read_recording(path: Path) -> Recording:
         elif kind == "hold":
             before = holders.get(record["ch"], Holders(0, 0))
             holders[record["ch"]] = Holders(max(before.ours, record["ours"]), max(before.others, record["others"]))
+        elif kind == "use":
+            seen = DeviceUse(record["t"], record["busy"], record["ours"], record["others"])
+            use.setdefault(record["ch"], []).append(seen)
         else:
             facts[kind] = record
     trace = Trace(
@@ -76,6 +80,7 @@ def read_recording(path: Path) -> Recording:
         gaps=tuple(_gaps(samples, float(start["settings"]["interval_s"]))),
         holders=holders,
         cpus=int(start["cpus"]),
+        use={channel: tuple(readings) for channel, readings in use.items()},
     )
     spawn = facts.get("spawn")
     return Recording(

@@ -7,16 +7,22 @@
  *     gpu0.power 70000             milliwatts; the same
  *     gpu0.mig 1, gpu0.vgpu 1      MIG is on; the device is a vGPU
  *     gpu0.pids 11,22              processes that hold it
+ *     gpu0.busy 80                 percent of the time in which it worked; without the line, "not supported"
+ *     gpu0.use 11:60,22:20         percent by process, "not found" for `none`; without the line, "not supported"
+ *     gpu0.use_at 1000             time stamp of those, in microseconds; without the line, now
  *     gpu0.handle 4                what asking for its handle returns
  * Signatures are those of the public header nvml.h (API version 12).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
 
 typedef struct { int index; } Device;
+typedef struct { unsigned gpu, memory; } Utilization;
+typedef struct { unsigned pid; unsigned long long time; unsigned sm, memory, encoder, decoder; } Use;
 typedef struct { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; } Process;
 
 static Device devices[8];
@@ -149,4 +155,38 @@ int nvmlDeviceGetComputeRunningProcesses_v3(Device *device, unsigned *count, Pro
                 processes[seen] = (Process){.pid = (unsigned)atoi(pid)};
     *count = seen;
     return seen > room ? INSUFFICIENT_SIZE : SUCCESS;
+}
+
+int nvmlDeviceGetUtilizationRates(Device *device, Utilization *rates)
+{
+    unsigned long long value;
+    if (!of_device(device, "busy", &value))
+        return NOT_SUPPORTED;
+    *rates = (Utilization){.gpu = (unsigned)value};
+    return SUCCESS;
+}
+
+/* As the driver does: its list is longer than what it has to say, and the rest of it is zeros. */
+int nvmlDeviceGetProcessUtilization(Device *device, Use *uses, unsigned *count, unsigned long long since)
+{
+    char key[64], text[192];
+    unsigned room = *count, seen = 0;
+    unsigned long long at;
+    struct timespec now;
+    snprintf(key, sizeof key, "gpu%d.use", device->index);
+    if (!look_up(key, text, sizeof text))
+        return NOT_SUPPORTED;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!of_device(device, "use_at", &at))
+        at = now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+    if (strcmp(text, "none") == 0 || at <= since)
+        return NOT_FOUND;
+    *count = 10;
+    if (!uses || room < *count)
+        return INSUFFICIENT_SIZE;
+    memset(uses, 0, *count * sizeof *uses);
+    for (char *entry = strtok(text, ","); entry && seen < room; entry = strtok(NULL, ","), seen++)
+        if (sscanf(entry, "%u:%u", &uses[seen].pid, &uses[seen].sm) == 2)
+            uses[seen].time = at;
+    return SUCCESS;
 }

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from wattleak.recorder.trace import read_recording
+
 pytestmark = [
     pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to compile the stand-in library"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the loader of Linux (LD_LIBRARY_PATH)"),
@@ -37,6 +39,18 @@ import json
 from wattleak.meters.conformance import check_meter
 from wattleak.meters.nvml import NvmlMeter
 print(json.dumps(check_meter(NvmlMeter())))
+"""
+USE = """
+import json, pathlib, sys
+from wattleak.meters.nvml import NvmlMeter
+meter = NvmlMeter()
+meter.probe()
+meter.open(meter.spec())
+state, answers = pathlib.Path(sys.argv[1]), []
+for text in sys.argv[2:]:
+    state.write_text(text)
+    answers.append(meter.use())
+print(json.dumps(answers))
 """
 FOLLOW = """
 import json, pathlib, sys
@@ -88,8 +102,59 @@ def test_counter_in_joules_and_power_in_watts_where_there_is_no_counter(ask):
     assert seen["losses"] == []
 
 
-def test_it_conforms_in_the_recorder_without_site_packages(ask):
-    assert ask(CONFORM, "count 1\ngpu0.energy 5\n") == []
+@pytest.mark.parametrize("use", ["", "gpu0.busy 80\ngpu0.use 11:60,22:20\n", "gpu0.busy 0\ngpu0.use none\n"])
+def test_it_conforms_in_the_recorder_without_site_packages(ask, use):
+    assert ask(CONFORM, f"count 1\ngpu0.energy 5\n{use}") == []
+
+
+def test_who_used_the_gpu_since_the_last_call(ask):
+    card = "count 1\ngpu0.energy 5\n"
+    states = (
+        card + "gpu0.busy 80\ngpu0.use 11:60,22:20\ngpu0.use_at 1000\n",
+        card + "gpu0.busy 80\ngpu0.use 11:60,22:20\ngpu0.use_at 1000\n",  # nothing newer: not counted twice
+        card + "gpu0.busy 40\ngpu0.use 11:30,11:50,22:101\ngpu0.use_at 2000\n",  # 101 %: a slip of the driver
+        card + "gpu0.busy 0\ngpu0.use none\n",
+        card + "gpu0.busy 90\n",
+        card,
+    )
+    assert ask(USE, card, *states) == [
+        {"gpu0": [0.8, {"11": 0.6, "22": 0.2}]},
+        {"gpu0": [0.8, None]},
+        {"gpu0": [0.4, {"11": 0.4}]},
+        {"gpu0": [0.0, {}]},
+        {"gpu0": [0.9, None]},
+        {},
+    ]
+
+
+HOLDER = """
+import os, pathlib, time
+state = pathlib.Path(os.environ["FAKE_NVML"])
+fresh = state.with_suffix(".new")
+fresh.write_text(f"count 1\\ngpu0.energy 5\\ngpu0.busy 90\\ngpu0.use {os.getpid()}:60,1:20\\n")
+fresh.rename(state)
+time.sleep(0.7)
+"""
+
+
+def test_a_recording_knows_how_busy_the_gpu_was_and_for_whom(library, tmp_path):
+    (tmp_path / "state").write_text("count 1\ngpu0.energy 5\ngpu0.busy 10\ngpu0.use 1:10\n")
+    env = os.environ | {"LD_LIBRARY_PATH": str(library), "FAKE_NVML": str(tmp_path / "state")}
+    command = [sys.executable, "-m", "wattleak", "measure", "--json", "--store", str(tmp_path / "store")]
+    subprocess.run(
+        [*command, "--", sys.executable, "-c", HOLDER],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (journal,) = (tmp_path / "store").rglob("journal*")
+    (readings,) = read_recording(journal).trace.use.values()
+    assert readings[-1].busy == pytest.approx(0.9)
+    assert readings[-1].ours == pytest.approx(0.6)
+    assert readings[-1].others == pytest.approx(0.2)
+    assert [reading.time_s for reading in readings] == sorted(reading.time_s for reading in readings)
 
 
 def test_readings_follow_the_card_and_a_lost_card_is_absent(ask):
