@@ -1,0 +1,110 @@
+"""Readings and when they are due: one sample is the state of all meters and of the process tree at one moment.
+
+Light on purpose: the recorder imports this before the workload may start.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from wattleak.model import Meter
+    from wattleak.recorder.devices import DeviceWatch
+    from wattleak.recorder.journal import JournalWriter
+    from wattleak.recorder.tree import ProcessTree
+
+_FIRST_SAMPLES_S = (0.05, 0.1, 0.2, 0.4, 0.8)  # a run of a second has a power curve and a memory peak too
+_MOST_OF_A_CORE = 0.008  # of a core for reading a large tree; above it the tree is read less often
+_MODELS_EVERY = 5  # samples
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Sampler:
+    """Takes samples, writes them, and plans the next one."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        meters: list[Meter],
+        journal: JournalWriter,
+        tree: ProcessTree,
+        devices: DeviceWatch,
+    ) -> None:
+        self._meters = meters
+        self._modelled: list[bool] = config["modelled"]
+        self._share_host = bool(config["share_host"])
+        self._interval_s = float(config["interval_s"])
+        self._journal = journal
+        self._tree = tree
+        self._devices = devices
+        self._started_s = time.monotonic()
+        self._samples = 0
+        self._base_cpu_s = 0.0
+        self._base_io = (0, 0)
+        self._stat_fd = os.open("/proc/stat", os.O_RDONLY | os.O_CLOEXEC)
+        self.next_s = self._started_s
+        self.peak_b = 0  # the most resident memory seen in a sample
+
+    def take(self, *, first: bool = False, exact: bool = False) -> None:
+        """Read everything and write it down. `exact` at the edges of what people ask about: look thoroughly."""
+        own_s = time.thread_time()
+        now_s = time.monotonic()
+        raw: dict[str, float] = {}
+        thorough = first or exact or self._samples < len(_FIRST_SAMPLES_S)
+        for meter, modelled in zip(self._meters, self._modelled, strict=True):
+            # A model knows no more than the CPU time that is in the sample anyway: it need not be asked each second.
+            if not modelled or thorough or self._samples % _MODELS_EVERY == 0:
+                raw.update(meter.read())
+        cpu_s, memory_b, read_b, written_b, processes = self._tree.sample(now_s, thorough=thorough)
+        if first:
+            self._base_cpu_s, self._base_io = cpu_s, (read_b, written_b)
+        self.peak_b = max(self.peak_b, memory_b)
+        record: dict[str, object] = {
+            "k": "s",
+            "t": now_s,
+            "r": raw,
+            "c": round(max(0.0, cpu_s - self._base_cpu_s), 6),
+            "m": memory_b,
+            "i": max(0, read_b - self._base_io[0]),
+            "o": max(0, written_b - self._base_io[1]),
+            "p": processes,
+        }
+        busy_s = self._machine_busy_s() if self._share_host else None
+        if busy_s is not None:
+            record["b"] = busy_s
+        self._journal.write(record)
+        self._devices.look(now_s, first=first)
+        self._journal.sync()
+        self._plan_next(now_s, time.thread_time() - own_s)
+
+    def _plan_next(self, now_s: float, cost_s: float) -> None:
+        if self._samples < len(_FIRST_SAMPLES_S):
+            due_s = min(self._started_s + _FIRST_SAMPLES_S[self._samples], now_s + self._interval_s)
+        else:
+            due_s = now_s + max(self._interval_s, cost_s / _MOST_OF_A_CORE)
+        self._samples += 1
+        self.next_s = max(due_s, now_s + 0.001)
+
+    def _machine_busy_s(self) -> float | None:
+        try:
+            fields = os.pread(self._stat_fd, 256, 0).split(b"\n", 1)[0].split()
+            # cpu user nice system idle iowait irq softirq steal: what this machine's CPUs worked (proc_stat(5))
+            ticks = int(fields[1]) + int(fields[2]) + int(fields[3]) + int(fields[6]) + int(fields[7])
+        except (OSError, ValueError, IndexError):
+            return None
+        return ticks / _TICKS_PER_S
+
+
+def open_meters(specs: list[tuple[str, dict[str, object]]]) -> list[Meter]:
+    """Re-create the probed meters. `module:Class` is what the command line found; its code is light."""
+    meters: list[Meter] = []
+    for reference, spec in specs:
+        module, _, name = reference.partition(":")
+        meter: Meter = getattr(__import__(module, fromlist=[name]), name)()
+        meter.open(spec)
+        meters.append(meter)
+    return meters

@@ -1,0 +1,90 @@
+"""Spans: programs open and close them over a Unix socket, and each edge is an exact reading.
+
+A line asks, a line answers: `open PARENT NAME` gives the id of the new span, `close ID` gives `ok`.
+
+Light on purpose: the recorder imports this before the workload may start.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import select
+
+    from wattleak.recorder.journal import JournalWriter
+    from wattleak.recorder.sampling import Sampler
+
+_LONGEST_NAME = 200
+
+
+class SpanServer:
+    """Serves any number of programs of the tree; a program that dies leaves its spans open in the journal."""
+
+    def __init__(self, listen: int | None, poll: select.poll, journal: JournalWriter, sampler: Sampler) -> None:
+        self._listen = listen
+        self._poll = poll
+        self._journal = journal
+        self._sampler = sampler
+        self._open: dict[int, str] = {}
+        self._count = 0
+        self._clients: dict[int, bytes] = {}
+        if listen is not None:
+            poll.register(listen, 1)  # POLLIN
+
+    def serve(self, fd: int) -> None:
+        """A descriptor became readable: a program knocks, speaks or is gone."""
+        if fd == self._listen:
+            self._accept(fd)
+        elif fd in self._clients:
+            self._client_spoke(fd)
+
+    def _accept(self, listen: int) -> None:
+        import _socket  # noqa: PLC0415 - only programs that open spans pay for it
+
+        try:
+            fd, _address = _socket.socket(fileno=os.dup(listen))._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - `socket` costs 9 ms
+        except OSError:
+            return
+        os.set_blocking(fd, False)
+        self._clients[fd] = b""
+        self._poll.register(fd, 1)  # POLLIN
+
+    def _client_spoke(self, fd: int) -> None:
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._poll.unregister(fd)
+            os.close(fd)
+            del self._clients[fd]
+            return
+        *lines, self._clients[fd] = (self._clients[fd] + data).split(b"\n")
+        for line in lines:
+            answer = self._answer(line.decode("utf-8", "replace"))
+            try:
+                os.write(fd, answer.encode() + b"\n")
+            except OSError:
+                break  # the program is gone; its spans stay open in the journal
+
+    def _answer(self, line: str) -> str:
+        """Do what a line asks; anything that is not understood is refused."""
+        verb, _, rest = line.partition(" ")
+        first, _, name = rest.partition(" ")
+        self._sampler.take(exact=True)
+        if verb == "open" and name:
+            self._count += 1
+            parent = int(first) if first.isdigit() and int(first) in self._open else None
+            self._open[self._count] = name
+            self._journal.write(
+                {"k": "open", "t": time.monotonic(), "id": self._count, "n": name[:_LONGEST_NAME], "p": parent}
+            )
+            return str(self._count)
+        if verb == "close" and first.isdigit() and int(first) in self._open:
+            del self._open[int(first)]
+            self._journal.write({"k": "close", "t": time.monotonic(), "id": int(first)})
+            return "ok"
+        return "error"
