@@ -24,13 +24,19 @@ Keys are added, never renamed, within a version. Nothing after `end` belongs to 
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import time
 from _json import encode_basestring_ascii  # `json` itself would triple the start-up time of the recorder
 from binascii import crc32
 
+from wattleak.recorder.locks import try_lock
+
 VERSION = 1
+# What not every platform has, or needs: Windows never hands files on, but rewrites line ends unless told not to.
+_CLOSED_IN_CHILDREN = getattr(os, "O_CLOEXEC", 0)
+_AS_IT_IS = getattr(os, "O_BINARY", 0)
+_push_to_disk = getattr(os, "fdatasync", os.fsync)
 _SYNC_EVERY_S = 10.0  # a sync costs as much as a sample, and SIGKILL loses nothing that was written
 
 
@@ -55,8 +61,15 @@ class JournalWriter:
     """Appends records. A full disk stops the writing, never the workload: `failure` then says what happened."""
 
     def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while the recorder lives: "still running"
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CLOSED_IN_CHILDREN | _AS_IT_IS, 0o600)
+        tries = 0
+        while not try_lock(self._fd):  # held while the recorder lives: "still running"
+            tries += 1
+            if tries < 20:  # a reader that looks whether we run holds it for a moment
+                time.sleep(0.005)
+                continue
+            os.close(self._fd)
+            raise BlockingIOError(errno.EAGAIN, "another recorder writes this journal", path)
         self._size = os.fstat(self._fd).st_size
         self._synced_s = time.monotonic()
         self.failure: str | None = None
@@ -79,7 +92,7 @@ class JournalWriter:
         if force or now_s - self._synced_s >= _SYNC_EVERY_S:
             self._synced_s = now_s
             try:
-                os.fdatasync(self._fd)
+                _push_to_disk(self._fd)
             except OSError as error:
                 self.failure = os.strerror(error.errno or 0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from binascii import crc32
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wattleak.documents import channel_from_document, unavailable_from_document
 from wattleak.errors import OwnFailure
 from wattleak.model import DeviceUse, Gap, Holders, Sample, Span, Trace, Unavailable
+from wattleak.recorder.locks import is_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def _records(path: Path) -> tuple[list[dict[str, Any]], int, bool]:
     """All intact records, the number of damaged lines, and whether a recorder holds the file."""
     try:
         with path.open("rb") as file:
-            running = _is_locked(file.fileno())
+            running = is_locked(file.fileno())
             data = file.read()
     except OSError as error:
         raise OwnFailure(
@@ -118,15 +118,6 @@ def _records(path: Path) -> tuple[list[dict[str, Any]], int, bool]:
         else:
             damaged += 1
     return records, damaged, running
-
-
-def _is_locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    fcntl.flock(fd, fcntl.LOCK_UN)
-    return False
 
 
 def _sample(record: dict[str, Any]) -> Sample:
