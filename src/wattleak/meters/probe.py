@@ -12,14 +12,14 @@ from wattleak.errors import UsageError
 from wattleak.meters import BUILTIN, ENTRY_POINTS, load
 from wattleak.meters.cpu_model import CpuModelMeter
 from wattleak.meters.replay import ReplayMeter
-from wattleak.model import Estimate, Origin, Part, Unavailable
+from wattleak.meters.rules import containment, made_good, selected, steps_back
+from wattleak.model import Estimate, Origin, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wattleak.model import Channel, Meter
 
-_UNASKED = ("rapl", "nvml", "cpu-model")  # the built-in meters that are real
 _QUOTED_IDLE_ERROR = 0.10  # an idle power that a user states was read off a display somewhere: an assumption
 
 
@@ -28,37 +28,40 @@ class Probed:
     """What can be read here.
 
     `meters` pairs each usable meter with the `module:Class` under which the recorder makes its twin; `search_path`
-    holds folders that the recorder must append to `sys.path` to import those that are not ours.
+    holds folders that the recorder must append to `sys.path` to import those that are not ours. `absent` says why
+    meters that nobody asked for do not apply here (no such part in this machine): no figure lacks anything by it.
     """
 
     meters: tuple[tuple[str, Meter], ...]
     channels: tuple[Channel, ...]
     unavailable: tuple[Unavailable, ...]
     search_path: tuple[str, ...] = ()
+    absent: tuple[Unavailable, ...] = ()
 
 
 def probe_meters(selection: Sequence[str] | None = None, *, idle_power_w: Mapping[str, float] | None = None) -> Probed:
-    """Probe the named meters, or all built-in ones that are real.
+    """Probe the named meters, or all that `rules.RULES` tries unasked.
 
-    Names: `rapl`, `nvml`, `cpu-model`, `replay:FILE.json`, and what other packages register under the entry-point
-    group `wattleak.meters`. The CPU model stands in only when no other meter has a channel of the CPU; otherwise it
-    is left out, and that is no loss. `idle_power_w` states the idle power of channels by name (origin `quoted`,
-    +-10 % assumed). Raises UsageError for an unknown name, an unknown channel or a wrong script.
+    Names: the built-in meters, `replay:FILE.json`, and what other packages register under the entry-point group
+    `wattleak.meters`. Which meters step back for others, and which channels contain which, is in `meters.rules`.
+    `idle_power_w` states the idle power of channels by name (origin `quoted`, +-10 % assumed). Raises UsageError for
+    an unknown name, an unknown channel or a wrong script.
     """
     idle = dict(idle_power_w or {})
-    names = list(dict.fromkeys(_UNASKED if selection is None else selection))
-    names.sort(key=lambda name: name == CpuModelMeter.name)  # last: it must know what the others can read
     found: list[tuple[str, Meter]] = []
     channels: list[Channel] = []
     unavailable: list[Unavailable] = []
+    absent: list[Unavailable] = []
     search_path: list[str] = []
-    for name in names:
-        if name == CpuModelMeter.name and any(channel.part is Part.CPU for channel in channels):
+    for name in selected(selection):
+        if steps_back(name, channels):
             continue
         reference, meter = _make(name, idle)
         answer = meter.probe()
         if isinstance(answer, Unavailable):
-            unavailable.append(answer)
+            # Optional for outsiders, like `losses`: the machine has no such part.
+            unasked = selection is None and getattr(meter, "absent", False)
+            (absent if unasked else unavailable).append(answer)
             continue
         taken = {channel.name for channel in channels} & {channel.name for channel in answer}
         if taken:
@@ -70,11 +73,14 @@ def probe_meters(selection: Sequence[str] | None = None, *, idle_power_w: Mappin
         unavailable += getattr(meter, "losses", ())  # parts that a usable meter cannot read; optional for outsiders
         search_path += _folder(meter)
     _check_idle(idle, channels)
+    inside = containment(channels)
+    replaced = made_good(meter.name for _, meter in found)
     return Probed(
         tuple(found),
-        tuple(_finish(channel, channels, idle) for channel in channels),
-        tuple(unavailable),
+        tuple(_finish(channel, inside[channel.name], idle) for channel in channels),
+        tuple(item for item in unavailable if item.meter not in replaced),
         tuple(dict.fromkeys(search_path)),
+        tuple(absent),
     )
 
 
@@ -125,13 +131,10 @@ def _check_idle(idle_power_w: Mapping[str, float], channels: Sequence[Channel]) 
             raise UsageError(f"the idle power of {name!r} is {watts} W", "state watts, zero or more")
 
 
-def _finish(channel: Channel, channels: Sequence[Channel], idle_power_w: Mapping[str, float]) -> Channel:
-    """The channel with what is known only here: the idle power stated by the user, what the platform contains."""
+def _finish(channel: Channel, inside: frozenset[str], idle_power_w: Mapping[str, float]) -> Channel:
+    """The channel with what is known only here: what it contains, and the idle power stated by the user."""
     if channel.name in idle_power_w:
         watts = idle_power_w[channel.name]
         spread = watts * _QUOTED_IDLE_ERROR
         channel = replace(channel, idle_w=Estimate(watts, watts - spread, watts + spread, Origin.QUOTED))
-    if channel.part is Part.MACHINE and channel.origin is not Origin.SIMULATED:
-        inside = frozenset(other.name for other in channels if other.part is not Part.MACHINE)
-        channel = replace(channel, contains=channel.contains | inside)
-    return channel
+    return replace(channel, contains=inside)

@@ -113,12 +113,12 @@ TYPE_CHECKING = False
 
 
 class PlugMeter:
-    name = "plug"
+    name = "strip"
 
     def probe(self):
         from wattleak.model import Channel, Origin, Part, Quantity
         return (
-            Channel("machine", "plug", Part.MACHINE, Origin.SAMPLED, Quantity.POWER_W, 1.0, 0.98, 1.02, source="plug"),
+            Channel("machine", "strip", Part.MACHINE, Origin.SAMPLED, Quantity.POWER_W, 1.0, 0.98, 1.02, source="s"),
         )
 
     def spec(self):
@@ -146,22 +146,22 @@ def outsider(tmp_path, monkeypatch):
     info.mkdir(parents=True)
     (site / "wattleak_plug.py").write_text(OUTSIDER)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wattleak-plug\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[wattleak.meters]\nplug = wattleak_plug:PlugMeter\n")
+    (info / "entry_points.txt").write_text("[wattleak.meters]\nstrip = wattleak_plug:PlugMeter\n")
     monkeypatch.syspath_prepend(str(site))
     yield site
     sys.modules.pop("wattleak_plug", None)
 
 
 def test_a_meter_of_another_package_is_found_by_its_entry_point(outsider, tmp_path):
-    probed = probe_meters(["plug", replay(tmp_path)])
+    probed = probe_meters(["strip", replay(tmp_path)])
     assert probed.meters[0][0] == "wattleak_plug:PlugMeter"
     assert probed.search_path == (str(outsider),), "the recorder runs without site-packages"
     machine = next(channel for channel in probed.channels if channel.name == "machine")
-    assert machine.contains == {"cpu0"}, "a plug sees everything else"
+    assert machine.contains == {"cpu0"}, "a power strip sees everything else"
 
 
 def test_the_conformance_check_passes_a_good_outsider_and_names_what_is_wrong_with_a_bad_one(outsider):
-    (_, good), *_ = probe_meters(["plug"]).meters
+    (_, good), *_ = probe_meters(["strip"]).meters
     assert check_meter(type(good)()) == ()
     bad = OUTSIDER.replace("import os", "import json").replace("0.98, 1.02", "1.2, 1.02")
     bad = bad.replace('{"machine": self.watts}', '{"machine": self.watts, "gpu9": -1.0}')
