@@ -10,6 +10,8 @@
  *     gpu0.busy 80                 percent of the time in which it worked; without the line, "not supported"
  *     gpu0.use 11:60,22:20         percent by process, "not found" for `none`; without the line, "not supported"
  *     gpu0.use_at 1000             time stamp of those, in microseconds; without the line, now
+ *     gpu0.name H100-PCIe          what it is called, after "NVIDIA "; without the line, "Stand-in 0"
+ *     gpu0.architecture 7          an nvmlDeviceArchitecture_t; without the line, "not supported"
  *     gpu0.handle 4                what asking for its handle returns
  * Signatures are those of the public header nvml.h (API version 12).
  */
@@ -21,6 +23,11 @@
 enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
 
 typedef struct { int index; } Device;
+typedef struct {
+    char legacy[16];
+    unsigned domain, bus, device, id, subsystem;
+    char address[32];
+} Pci;
 typedef struct { unsigned gpu, memory; } Utilization;
 typedef struct { unsigned pid; unsigned long long time; unsigned sm, memory, encoder, decoder; } Use;
 typedef struct { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; } Process;
@@ -104,13 +111,35 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, Device **device)
 
 int nvmlDeviceGetName(Device *device, char *name, unsigned size)
 {
-    snprintf(name, size, "NVIDIA Stand-in %d", device->index);
+    char key[64], text[192];
+    snprintf(key, sizeof key, "gpu%d.name", device->index);
+    if (look_up(key, text, sizeof text))
+        snprintf(name, size, "NVIDIA %s", text);
+    else
+        snprintf(name, size, "NVIDIA Stand-in %d", device->index);
     return SUCCESS;
 }
 
 int nvmlDeviceGetUUID(Device *device, char *uuid, unsigned size)
 {
     snprintf(uuid, size, "GPU-stand-in-%d", device->index);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetPciInfo_v3(Device *device, Pci *pci)
+{
+    memset(pci, 0, sizeof *pci);
+    pci->bus = 65 + (unsigned)device->index;
+    snprintf(pci->address, sizeof pci->address, "00000000:%02X:00.0", pci->bus);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetArchitecture(Device *device, unsigned *architecture)
+{
+    unsigned long long value;
+    if (!of_device(device, "architecture", &value))
+        return NOT_SUPPORTED;
+    *architecture = (unsigned)value;
     return SUCCESS;
 }
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from wattleak.model import Unavailable
 meter = NvmlMeter()
 answer = meter.probe()
 show = lambda thing: {k: sorted(v) if isinstance(v, frozenset) else v for k, v in dataclasses.asdict(thing).items()}
-out = {"losses": [show(loss) for loss in meter.losses]}
+out = {"losses": [show(loss) for loss in meter.losses], "opening_s": meter.opening_s}
 if isinstance(answer, Unavailable):
     out["unavailable"] = show(answer)
 else:
@@ -52,6 +53,14 @@ for text in sys.argv[2:]:
     answers.append(meter.use())
 print(json.dumps(answers))
 """
+PROBE_USE = """
+import json
+from wattleak.meters.nvml import NvmlMeter
+meter = NvmlMeter()
+meter.probe()
+meter.open(meter.spec())
+print(json.dumps([{name: sorted(pids) for name, pids in meter.holders().items()}, meter.use()]))
+"""
 FOLLOW = """
 import json, pathlib, sys
 from wattleak.meters.nvml import NvmlMeter
@@ -79,10 +88,10 @@ def library(tmp_path_factory) -> Path:
 def ask(library, tmp_path):
     """Run a program on a machine whose driver is in the given state, and take the JSON that it prints."""
 
-    def run(program: str, state: str, *texts: str) -> object:
+    def run(program: str, state: str, *texts: str, before: Sequence[str] = ()) -> object:
         (tmp_path / "state").write_text(state)
         env = os.environ | {"LD_LIBRARY_PATH": str(library), "FAKE_NVML": str(tmp_path / "state")}
-        command = [sys.executable, "-c", program, str(tmp_path / "state"), *texts]
+        command = [*before, sys.executable, "-c", program, str(tmp_path / "state"), *texts]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
@@ -97,6 +106,7 @@ def test_counter_in_joules_and_power_in_watts_where_there_is_no_counter(ask):
     assert counter["device"] == "NVIDIA Stand-in 0"
     assert (counter["relative_low"], counter["relative_high"]) == (0.95, 1.05)
     assert power["relative_high"] > counter["relative_high"]
+    assert counter["period_s"] == 0.1
     assert seen["raw"] == {"gpu0": 123.456, "gpu1": 65.5}
     assert seen["holders"] == {"gpu0": [11, 22], "gpu1": []}
     assert seen["losses"] == []
@@ -162,15 +172,82 @@ def test_readings_follow_the_card_and_a_lost_card_is_absent(ask):
     assert ask(FOLLOW, "count 1\ngpu0.energy 1000\n", *states) == [{"gpu0": 2.0}, {}, {"gpu0": 5.0}]
 
 
+def test_which_card_is_which_is_said_whatever_cuda_is_allowed_to_see(ask, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    first, second = ask(PROBE, "count 2\ngpu0.energy 1\ngpu1.energy 1\n")["channels"]
+    assert "NVML device 0, PCI 00000000:41:00.0, GPU-stand" in first["source"]
+    assert "NVML device 1, PCI 00000000:42:00.0, GPU-stand" in second["source"]
+
+
+def test_the_time_that_opening_takes_is_measured(ask):
+    assert 0 < ask(PROBE, "count 1\ngpu0.energy 1\n")["opening_s"] < 60
+    assert ask(PROBE, "init 9\n")["opening_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("card", "period_s", "error", "words"),
+    [
+        ("gpu0.architecture 4", 0.1, 0.1, "of the moment"),  # Pascal
+        ("gpu0.architecture 7\ngpu0.name A100-SXM4-40GB", 0.1, 0.2, "of the moment, the sensor looks at a quarter"),
+        ("gpu0.architecture 7\ngpu0.name A10", 1.0, 0.1, "averaged over a second)"),
+        ("gpu0.architecture 7\ngpu0.name A30", 0.1, 0.2, "of the moment, the sensor looks at a quarter"),
+        ("gpu0.architecture 8\ngpu0.name L4", 1.0, 0.1, "averaged over a second)"),
+        ("gpu0.architecture 9\ngpu0.name H100-PCIe", 1.0, 0.2, "averaged over a second, the sensor looks at a quarter"),
+        ("gpu0.name RTX-Future", 1.0, 0.1, "window unknown"),
+    ],
+)
+def test_a_power_reading_has_the_window_of_its_architecture(ask, card, period_s, error, words):
+    (channel,) = ask(PROBE, f"count 1\ngpu0.power 65500\n{card}\n")["channels"]
+    assert (channel["origin"], channel["quantity"], channel["period_s"]) == ("sampled", "power_w", period_s)
+    assert (1 - channel["relative_low"], channel["relative_high"] - 1) == pytest.approx((error, error))
+    assert words in channel["source"]
+
+
 def test_mig_with_a_counter_says_that_it_covers_the_whole_gpu(ask):
-    (channel,) = ask(PROBE, "count 1\ngpu0.energy 1\ngpu0.mig 1\n")["channels"]
-    assert "whole GPU, all instances" in channel["source"]
+    seen = ask(PROBE, "count 1\ngpu0.energy 1\ngpu0.mig 1\n")
+    (loss,) = seen["losses"]
+    assert [channel["name"] for channel in seen["channels"]] == ["gpu0"]
+    assert "covers the whole card" in loss["reason"]
+    assert "nvidia-smi -mig 0" in loss["remedy"]
+
+
+def test_grace_hopper_says_that_the_counter_covers_the_module(ask):
+    seen = ask(PROBE, "count 1\ngpu0.energy 1\ngpu0.name GH200-480GB\n")
+    (loss,) = seen["losses"]
+    assert "the whole module with the Grace CPU" in loss["reason"]
+
+
+OUTSIDE = sys.platform.startswith("linux") and Path("/proc/self/ns/pid").stat().st_ino == 0xEFFFFFFC
+INSIDE = ["unshare", "-Urpf", "--mount-proc"]
+
+
+def can_unshare() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*INSIDE, "true"], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_unshare(), reason="needs unshare and the right to make a PID namespace")
+def test_in_a_container_numbers_of_processes_that_it_cannot_see_say_nothing(ask):
+    """Process 1 is there; 4194303 is one that only the machine outside could know."""
+    card = "count 1\ngpu0.energy 1\ngpu0.busy 50\n"
+    seen = ask(PROBE_USE, card + "gpu0.pids 1\ngpu0.use 1:50\n", before=INSIDE)
+    assert seen == [{"gpu0": [1]}, {"gpu0": [0.5, {"1": 0.5}]}]
+    seen = ask(PROBE_USE, card + "gpu0.pids 1,4194303\ngpu0.use 4194303:50\n", before=INSIDE)
+    assert seen == [{}, {"gpu0": [0.5, None]}]
+
+
+@pytest.mark.skipif(not OUTSIDE, reason="this is a container")
+def test_outside_of_a_container_a_process_that_has_just_ended_is_still_named(ask):
+    card = "count 1\ngpu0.energy 1\ngpu0.busy 50\n"
+    seen = ask(PROBE_USE, card + "gpu0.pids 4194303\ngpu0.use 4194303:50\n")
+    assert seen == [{"gpu0": [4194303]}, {"gpu0": [0.5, {"4194303": 0.5}]}]
 
 
 def test_a_silent_gpu_beside_a_good_one_is_a_loss_that_is_said(ask):
     seen = ask(PROBE, "count 3\ngpu0.energy 1\ngpu2.handle 4\n")
     assert [channel["name"] for channel in seen["channels"]] == ["gpu0"]
-    reasons = [loss["reason"] for loss in seen["losses"]]
+    reasons = sorted(loss["reason"] for loss in seen["losses"])
     assert "gpu1 (NVIDIA Stand-in 1) has neither" in reasons[0]
     assert "gpu2 does not answer" in reasons[1]
 
