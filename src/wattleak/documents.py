@@ -20,9 +20,11 @@ from wattleak.model import (
     Direction,
     Estimate,
     Experiment,
+    Factor,
     Gap,
     Measurement,
     MetricComparison,
+    Order,
     Origin,
     PairComparison,
     Part,
@@ -137,6 +139,11 @@ def _energy_document(item: ChannelEnergy) -> Document:
         "energy_j": item.energy_j.value,
         "low_j": item.energy_j.low,
         "high_j": item.energy_j.high,
+        **{
+            key: estimate_document(part)
+            for key, part in (("active_j", item.active_j), ("waiting_j", item.waiting_j), ("counted_j", item.counted_j))
+            if part is not None
+        },
     }
 
 
@@ -145,6 +152,9 @@ def _energies(documents: list[Document], channels: dict[str, Channel]) -> tuple[
         ChannelEnergy(
             channels[item["channel"]],
             Estimate(item["energy_j"], item["low_j"], item["high_j"], Origin(item["origin"])),
+            active_j=_estimate(item.get("active_j")),
+            waiting_j=_estimate(item.get("waiting_j")),
+            counted_j=_estimate(item.get("counted_j")),
         )
         for item in documents
     )
@@ -235,6 +245,7 @@ def measurement_document(measurement: Measurement) -> Document:
         "gaps": [{"start_s": gap.start_s, "end_s": gap.end_s, "channel": gap.channel} for gap in measurement.gaps],
         "notes": list(measurement.notes),
         "journal": None if measurement.journal is None else str(measurement.journal),
+        "machine_counted_by": list(measurement.machine_counted_by),
     }
 
 
@@ -280,6 +291,7 @@ def measurement_from_document(document: Document) -> Measurement:
         gaps=tuple(Gap(item["start_s"], item["end_s"], item["channel"]) for item in document["gaps"]),
         notes=tuple(document["notes"]),
         journal=None if document["journal"] is None else Path(document["journal"]),
+        machine_counted_by=tuple(document.get("machine_counted_by", ())),
     )
 
 
@@ -295,7 +307,12 @@ def design_document(design: Design) -> Document:
     return {
         "title": design.title,
         "variants": [
-            {"name": variant.name, "command": list(variant.command), "env": dict(variant.env)}
+            {
+                "name": variant.name,
+                "command": list(variant.command),
+                "env": dict(variant.env),
+                **({"levels": dict(variant.levels)} if variant.levels else {}),
+            }
             for variant in design.variants
         ],
         "blocks": design.blocks,
@@ -314,6 +331,16 @@ def design_document(design: Design) -> Document:
         },
         "quality_regex": design.quality_regex,
         "timeout_s": design.timeout_s,
+        # Only what was asked for: the digest of a plan that was stored before these keys existed stays the same.
+        **({"factors": {f.name: list(f.levels) for f in design.factors}} if design.factors else {}),
+        **(
+            {"template": {"command": list(design.template.command), "env": dict(design.template.env)}}
+            if design.template
+            else {}
+        ),
+        **({"run_order": design.order.value} if design.order is not Order.RANDOM else {}),
+        **({"sessions": design.sessions} if design.sessions != 1 else {}),
+        **({"pad_environment": True} if design.pad_environment else {}),
     }
 
 
@@ -321,7 +348,10 @@ def design_from_document(document: Document) -> Design:
     quality = document["quality"]
     return Design(
         title=document["title"],
-        variants=tuple(Variant(item["name"], tuple(item["command"]), item["env"]) for item in document["variants"]),
+        variants=tuple(
+            Variant(item["name"], tuple(item["command"]), item["env"], item.get("levels", {}))
+            for item in document["variants"]
+        ),
         blocks=document["blocks"],
         seed=document["seed"],
         metric=document["metric"],
@@ -334,11 +364,28 @@ def design_from_document(document: Document) -> Design:
         else QualityTarget(quality["metric"], Direction(quality["direction"]), quality["margin"]),
         quality_regex=document["quality_regex"],
         timeout_s=document["timeout_s"],
+        factors=tuple(Factor(name, tuple(levels)) for name, levels in document.get("factors", {}).items()),
+        template=Variant("all", tuple(document["template"]["command"]), document["template"]["env"])
+        if "template" in document
+        else None,
+        order=Order(document.get("run_order", Order.RANDOM)),
+        sessions=document.get("sessions", 1),
+        pad_environment=document.get("pad_environment", False),
     )
 
 
 def order_document(runs: tuple[PlannedRun, ...]) -> list[Document]:
-    return [{"block": run.block, "position": run.position, "variant": run.variant, "seed": run.seed} for run in runs]
+    return [
+        {
+            "block": run.block,
+            "position": run.position,
+            "variant": run.variant,
+            "seed": run.seed,
+            **({"session": run.session} if run.session else {}),
+            **({"padding_b": run.padding_b} if run.padding_b else {}),
+        }
+        for run in runs
+    ]
 
 
 def plan_document(plan: Plan) -> Document:
@@ -358,7 +405,15 @@ def plan_from_document(document: Document) -> Plan:
         experiment=document["experiment_id"],
         design=design_from_document(document["design"]),
         runs=tuple(
-            PlannedRun(item["block"], item["position"], item["variant"], item["seed"]) for item in document["order"]
+            PlannedRun(
+                item["block"],
+                item["position"],
+                item["variant"],
+                item["seed"],
+                item.get("session", 0),
+                item.get("padding_b", 0),
+            )
+            for item in document["order"]
         ),
         created_at=document["created_at"],
         digest=document["digest"],

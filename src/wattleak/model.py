@@ -191,6 +191,7 @@ class Sample:
     read_b: int  # bytes that the tree has had fetched from storage
     written_b: int  # bytes that the tree has had sent to storage
     processes: int  # living processes
+    read_s: Mapping[str, float] = field(default_factory=dict)  # channel -> moment of its reading, if not `time_s`
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,14 @@ class DeviceUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Counting:
+    """From a moment on, which recording of the node counts a channel's energy for the machine."""
+
+    time_s: float
+    run: str | None  # None: this one
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """A recording as read back from its journal. Never edited, only derived from."""
 
@@ -242,6 +251,7 @@ class Trace:
     holders: Mapping[str, Holders] = field(default_factory=dict)  # absent: nobody was seen, or nobody can be seen
     cpus: int = 1  # CPUs of the machine
     use: Mapping[str, tuple[DeviceUse, ...]] = field(default_factory=dict)  # device channel -> readings in time order
+    counting: Mapping[str, tuple[Counting, ...]] = field(default_factory=dict)  # channel -> who counts it, in time order
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +260,9 @@ class ChannelEnergy:
 
     `active_j` and `waiting_j` split what a tree is billed for a device that it holds: the device worked, or was held
     and waited. None: not a device, or it does not say how busy it is.
+
+    `counted_j` is set on energy of the machine when other recordings of the same node ran at the same time: the part
+    that this one counts. Over all of them it sums to what the machine used, once. None: this recording counts it all.
     """
 
     channel: Channel
@@ -257,6 +270,7 @@ class ChannelEnergy:
     resolution_j: float | None = None  # half-width of the part of the range that reading the source explains
     active_j: Estimate | None = None
     waiting_j: Estimate | None = None
+    counted_j: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +336,7 @@ class Measurement:
     quality: Mapping[str, float] = field(default_factory=dict)
     journal: Path | None = None
     name: str | None = None
+    machine_counted_by: tuple[str, ...] = ()  # other runs of this node that count (a part of) the machine's energy
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -350,6 +365,22 @@ class Variant:
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    levels: Mapping[str, str] = field(default_factory=dict)  # factor -> level; empty: no run table
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One column of a run table: a name that stands in braces in the command, and the values it takes."""
+
+    name: str
+    levels: tuple[str, ...]
+
+
+class Order(StrEnum):
+    """In which order the runs of an experiment are made."""
+
+    RANDOM = "random"  # randomised complete blocks
+    SEQUENTIAL = "sequential"  # all runs of the first variant, then all of the next: as published work does it
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +399,11 @@ class Design:
     quality_regex: str | None = None
     timeout_s: float | None = None
     title: str = ""
+    factors: tuple[Factor, ...] = ()
+    template: Variant | None = None  # the one command of a run table, its factors in braces
+    order: Order = Order.RANDOM
+    sessions: int = 1  # planned; `blocks` blocks in each
+    pad_environment: bool = False  # a random number of bytes in the environment of each run (Mytkowicz et al. 2009)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +414,8 @@ class PlannedRun:
     position: int  # place inside the block
     variant: str
     seed: int  # training seed, shared by all runs of the block
+    session: int = 0  # which of the planned sessions, from 0
+    padding_b: int = 0  # bytes that are added to the environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.analysis.effect import log_ratios
 from wattleak.analysis.metrics import readings_alike
+from wattleak.model import Order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,8 +79,13 @@ def counting_blocks(experiment: Experiment) -> tuple[Block, ...]:
     Warm-up blocks (negative numbers), failed runs, partial blocks and the attempts before the latest whole one never
     count; a run that is listed twice is counted once. An attempt that holds two different runs of one variant, or a
     failed run beside a good one, broke the rule that a block is run again whole, and does not count either.
+
+    In the sequential order there are no blocks in time: the n-th good run of one variant meets the n-th of the other,
+    whatever attempt each was.
     """
     variants = {variant.name for variant in experiment.plan.design.variants}
+    if experiment.plan.design.order is Order.SEQUENTIAL:
+        return _numbered_pairs(experiment, variants)
     attempts: defaultdict[tuple[int, int], dict[str, Run]] = defaultdict(dict)
     for run in experiment.runs:
         if run.block >= 0 and run.variant in variants:
@@ -90,3 +96,15 @@ def counting_blocks(experiment: Experiment) -> tuple[Block, ...]:
         if len(runs) == len(by_variant) == len(variants):
             latest[number] = Block(number, attempt, by_variant)
     return tuple(latest.values())
+
+
+def _numbered_pairs(experiment: Experiment, variants: set[str]) -> tuple[Block, ...]:
+    good: defaultdict[int, dict[str, Run]] = defaultdict(dict)
+    for run in experiment.runs:
+        if run.block >= 0 and run.variant in variants and is_good(run):
+            good[run.block][run.variant] = run
+    return tuple(
+        Block(number, max(run.attempt for run in runs.values()), runs)
+        for number, runs in sorted(good.items())
+        if runs.keys() == variants
+    )

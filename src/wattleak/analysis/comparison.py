@@ -13,7 +13,7 @@ from wattleak.analysis.feasibility import adjusted_level, blocks_needed, further
 from wattleak.analysis.metrics import METRICS, least_firm, metric
 from wattleak.analysis.quality import compare_quality, default_target
 from wattleak.analysis.verdict import decide, grade, weigh_quality
-from wattleak.model import Comparison, MetricComparison, PairComparison, Verdict
+from wattleak.model import Comparison, Grade, MetricComparison, Order, PairComparison, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,11 +44,12 @@ def _compare_pair(pair: Pair) -> PairComparison:
     primary = metrics.get(metric(design.metric).name)
     quality = _compare_quality(pair)
     verdict = weigh_quality(decide(primary, design.smallest_effect), quality.state)
+    graded = grade(_by_session(pair), verdict, primary, quality.state, level)
     return PairComparison(
         reference=pair.reference,
         candidate=pair.candidate,
         verdict=verdict,
-        grade=grade(_by_session(pair), verdict, primary, quality.state, level),
+        grade=graded if design.order is Order.RANDOM else Grade.OBSERVED,  # only chance in the order carries a claim
         primary_metric=design.metric,
         metrics=metrics,
         quality=quality,

@@ -11,7 +11,7 @@ from scipy.stats import fisher_exact, kendalltau, mannwhitneyu
 from wattleak.analysis.blocks import is_good
 from wattleak.analysis.feasibility import blocks_needed
 from wattleak.analysis.verdict import decide
-from wattleak.model import QualityState, Verdict
+from wattleak.model import Order, QualityState, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,9 +27,15 @@ _FEWEST_FOR_ORDER = 4  # blocks; three may well have the same order by chance
 def experiment_doubts(experiment: Experiment, blocks: Sequence[Block]) -> tuple[str, ...]:
     """Return what is missing from the plan as a whole."""
     doubts = []
-    planned = experiment.plan.design.blocks
+    design = experiment.plan.design
+    planned = design.blocks * design.sessions
     if len(blocks) < planned:
         doubts.append(f"the plan is unfinished: {len(blocks)} of {planned} blocks are complete")
+    if design.order is Order.SEQUENTIAL:
+        doubts.append(
+            "the variants ran one after another, not in random order: a machine that warms or is shared looks the same "
+            "as a change of cost, and no interval can tell the two apart"
+        )
     lost = {
         variant.name: number
         for variant in experiment.plan.design.variants
@@ -132,7 +138,7 @@ def _trend(starts: Sequence[str], values: Sequence[float]) -> Iterator[str]:
 
 def _order(pair: Pair) -> Iterator[str]:
     """Does it matter which of the two ran first inside a block?"""
-    if len(pair.blocks) < _FEWEST_FOR_ORDER:
+    if pair.design.order is Order.SEQUENTIAL or len(pair.blocks) < _FEWEST_FOR_ORDER:
         return
     second = [block.runs[pair.reference].position < block.runs[pair.candidate].position for block in pair.blocks]
     if len(set(second)) == 1:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wattleak.cli.settings import Settings
+    from wattleak.experiment.factors import Treatments
     from wattleak.meters.probe import Probed
-    from wattleak.model import Comparison, Design, Experiment, Plan, Variant
+    from wattleak.model import Comparison, Design, Experiment, Order, Plan, Variant
     from wattleak.store.sqlite import SqliteStore
 
 SUMMARY = "compare commands by a controlled experiment"
@@ -44,6 +45,22 @@ def configure(parser: ArgumentParser) -> None:
         "--env", action="append", default=[], metavar="VARIANT:NAME=VALUE", help="environment of one variant"
     )
     parser.add_argument("--shell", action="store_true", help="hand each command to /bin/sh as one string")
+    parser.add_argument(
+        "-F",
+        "--factor",
+        action="append",
+        default=[],
+        metavar="NAME=LEVEL,LEVEL",
+        help="a run table: every combination of levels is a variant; {NAME} stands in the one command, after --",
+    )
+    parser.add_argument(
+        "--exclude", action="append", default=[], metavar="NAME=LEVEL,...", help="combinations that are left out"
+    )
+    parser.add_argument(
+        "--reference", metavar="NAME=LEVEL,...", help="the combination that the others are held against"
+    )
+    parser.add_argument("--file", metavar="FILE", help="a TOML file that says what these options say")
+    parser.add_argument("--title", metavar="TEXT", help="what to call the experiment")
     parser.add_argument("--resume", metavar="ID", help="go on with an experiment that was interrupted")
     options.add_experiment(parser)
     options.add_measuring(parser)
@@ -52,29 +69,69 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from wattleak.cli.experiment_file import apply_file
     from wattleak.cli.settings import Settings
-    from wattleak.experiment.design import variants_from
 
+    apply_file(args)
     settings = Settings.resolve(args)
-    variants = variants_from(args.commands, args.variant, args.env, shell=args.shell)
-    if args.resume is None and len(variants) < 2:
+    treatments = _treatments(args)
+    if args.resume is None and len(treatments.variants) < 2:
         raise UsageError(
             "an experiment needs two commands or more", "wattleak compare 'python a.py' 'python b.py', each in quotes"
         )
-    return experiment(variants, settings, args, title="", kind="compare")
+    return experiment(treatments, settings, args, title=args.title or "", kind="compare")
 
 
-def experiment(variants: tuple[Variant, ...], settings: Settings, args: Namespace, *, title: str, kind: str) -> int:
+def _treatments(args: Namespace) -> Treatments:
+    """From commands, or from one command and the levels of its factors."""
+    from shlex import join
+
+    from wattleak.experiment.design import variants_from
+    from wattleak.experiment.factors import Treatments, parse_combination, parse_factor, run_table
+
+    if not args.factor:
+        if args.exclude or args.reference:
+            raise UsageError("--exclude and --reference belong to a run table", "name its factors: -F batch=32,64")
+        return Treatments(variants_from(args.commands, args.variant, args.env, shell=args.shell))
+    if args.variant or not args.commands:
+        raise UsageError(
+            "a run table has one command", "wattleak compare -F batch=32,64 -- python train.py --batch {batch}"
+        )
+    factors = [parse_factor(text) for text in args.factor]
+    text = args.commands[0] if len(args.commands) == 1 else join(args.commands)
+    (template,) = variants_from((), [f"all={text}"], [_for_all(env) for env in args.env], shell=args.shell)
+    return run_table(
+        template,
+        factors,
+        exclude=[parse_combination(text, factors) for text in args.exclude],
+        reference=parse_combination(args.reference, factors) if args.reference else None,
+    )
+
+
+def _for_all(env: str) -> str:
+    if not env.startswith("*:"):
+        raise UsageError(
+            f"--env {env!r} does not fit a run table", "write --env '*:NAME=VALUE'; {FACTOR} stands for its level"
+        )
+    return "all" + env[1:]
+
+
+def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, title: str, kind: str) -> int:
     """The main path of `compare` and of every study."""
     from wattleak.analysis.comparison import compare
     from wattleak.cli.measure import check_region
     from wattleak.meters.probe import probe_meters
+    from wattleak.model import Order
     from wattleak.store.sqlite import SqliteStore
 
     check_region(settings.region)
     probed = probe_meters(settings.meters, idle_power_w=settings.idle_power)
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
-        plan = _resumed(store, variants, args.resume) if args.resume else _planned(variants, settings, probed, title)
+        plan = (
+            _resumed(store, treatments.variants, args)
+            if args.resume
+            else _planned(treatments, settings, probed, title, Order(args.order or Order.RANDOM))
+        )
         if args.dry_run:
             return _dry_run(store, plan, args)
         _refuse_what_cannot_start(plan.design)
@@ -87,7 +144,7 @@ def experiment(variants: tuple[Variant, ...], settings: Settings, args: Namespac
     return _exit_code(comparison, args.require)
 
 
-def _planned(variants: tuple[Variant, ...], settings: Settings, probed: Probed, title: str) -> Plan:
+def _planned(treatments: Treatments, settings: Settings, probed: Probed, title: str, order: Order) -> Plan:
     from wattleak.analysis.metrics import choose_primary, metric
     from wattleak.analysis.quality import parse_quality
     from wattleak.experiment.design import check_regex, draw_seed, make_plan
@@ -95,7 +152,7 @@ def _planned(variants: tuple[Variant, ...], settings: Settings, probed: Probed, 
 
     return make_plan(
         Design(
-            variants=variants,
+            variants=treatments.variants,
             blocks=settings.blocks,
             seed=draw_seed() if settings.seed is None else settings.seed,
             metric=metric(settings.metric).name if settings.metric else choose_primary(probed.channels),
@@ -106,18 +163,23 @@ def _planned(variants: tuple[Variant, ...], settings: Settings, probed: Probed, 
             quality_regex=check_regex(settings.quality_regex),
             timeout_s=settings.timeout,
             title=title,
+            factors=treatments.factors,
+            template=treatments.template,
+            order=order,
+            sessions=settings.sessions,
+            pad_environment=True,
         )
     )
 
 
-def _resumed(store: SqliteStore, variants: tuple[Variant, ...], identity: str) -> Plan:
+def _resumed(store: SqliteStore, variants: tuple[Variant, ...], args: Namespace) -> Plan:
     """The stored plan; with the commands of this command line where the stored ones have their secrets hidden."""
     from dataclasses import replace
 
     from wattleak.environment.redaction import is_redacted
-    from wattleak.experiment.design import plan_digest
+    from wattleak.experiment.design import plan_digest, with_session_added
 
-    kind, found = store.find(identity)
+    kind, found = store.find(args.resume)
     if kind != "experiment":
         raise UsageError(f"{found} is a single run", "give the id of an experiment: wattleak list")
     plan = store.experiment(found).plan
@@ -135,6 +197,9 @@ def _resumed(store: SqliteStore, variants: tuple[Variant, ...], identity: str) -
             f"the stored command of {', '.join(hidden)} has a secret hidden and cannot be run",
             f"give all commands again: wattleak compare --resume {found} 'COMMAND' 'COMMAND'",
         )
+    if args.add_session:
+        plan = with_session_added(plan)
+        store.extend_plan(plan)
     return plan
 
 
@@ -174,11 +239,14 @@ def _announce(plan: Plan, args: Namespace) -> None:
     if args.quiet:
         return
     from wattleak.analysis.feasibility import blocks_needed
+    from wattleak.reports.words import order_in_words
 
     design = plan.design
+    sessions = f" x {design.sessions} sessions" if design.sessions > 1 else ""
+    order = f"order {order_in_words(design)} (seed {design.seed})"
     print(
-        f"experiment {plan.experiment}: {len(design.variants)} variants x {design.blocks} blocks, order randomised in "
-        f"each block (seed {design.seed}), {design.warmups} warm-up; primary metric {design.metric}",
+        f"experiment {plan.experiment}: {len(design.variants)} variants x {design.blocks} blocks{sessions}, {order}, "
+        f"{design.warmups} warm-up; primary metric {design.metric}",
         file=sys.stderr,
     )
     needed = blocks_needed(design.level, len(design.variants) - 1)

@@ -59,6 +59,18 @@ def add_experiment(parser: ArgumentParser) -> None:
     group.add_argument(
         "--quality-regex", metavar="REGEX", help="finds figures in the output: 'acc=(?P<accuracy>[0-9.]+)'"
     )
+    group.add_argument(
+        "--sessions",
+        metavar="N",
+        help="planned sessions of that many blocks, each on another boot, node or day (default: 1)",
+    )
+    group.add_argument("--add-session", action="store_true", help="with --resume: one session more than was planned")
+    group.add_argument(
+        "--order",
+        choices=("random", "sequential"),
+        help="sequential runs all of one variant before the next, as published work does; it proves nothing "
+        "(default: random)",
+    )
     group.add_argument("--timeout", metavar="SECONDS", help="a run that takes longer is ended and does not count")
     group.add_argument(
         "--require",

@@ -33,6 +33,7 @@ class Settings:
     blocks: int = 20
     warmups: int = 1
     cooldown: float = 0.0  # seconds between runs
+    sessions: int = 1
     smallest_effect: float = 0.02
     metric: str | None = None
     seed: int | None = None
@@ -152,6 +153,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "blocks": _at_least(1, int),
     "warmups": _at_least(0, int),
     "cooldown": _at_least(0, float),
+    "sessions": _at_least(1, int),
     "smallest_effect": _effect,
     "metric": str,
     "seed": _at_least(0, int),

@@ -53,6 +53,7 @@ def run(args: Namespace) -> int:
 
     from wattleak.cli.compare import experiment
     from wattleak.cli.settings import Settings
+    from wattleak.experiment.factors import Treatments
     from wattleak.model import Variant
     from wattleak.smells.registry import find_smell, pairs
 
@@ -75,9 +76,11 @@ def run(args: Namespace) -> int:
     good, bad = available[args.framework]
     words = [*_data(args, settings.data_dir), *args.arguments]
     return experiment(
-        (
-            Variant("good", (sys.executable, str(good), *words)),
-            Variant("bad", (sys.executable, str(bad), *words)),
+        Treatments(
+            (
+                Variant("good", (sys.executable, str(good), *words)),
+                Variant("bad", (sys.executable, str(bad), *words)),
+            )
         ),
         settings,
         args,

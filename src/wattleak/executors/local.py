@@ -59,6 +59,7 @@ class LocalExecutor:
                 "WATTLEAK_EXPERIMENT": context.experiment,
                 "WATTLEAK_SEED": str(planned.seed),
                 "WATTLEAK_RUN_DIR": str(work.resolve()),
+                **({"WATTLEAK_PADDING": "x" * planned.padding_b} if planned.padding_b else {}),
             },
             streams=Streams("/dev/null", str(stdout), str(folder / "stderr.txt")),
             interval_s=self._interval_s,

@@ -1,8 +1,9 @@
 """From commands to a plan: which variants, in which order, with which seeds. Fixed before the first run.
 
 Order: randomised complete blocks. Every block holds every variant once; with two variants the two orders are balanced
-in every four blocks, so that neither is systematically first (methodology P8). The order and the training seeds follow
-from one stored seed.
+in every four blocks, so that neither is systematically first. The order, the training seeds and the padding of the
+environment follow from one stored seed. The sequential order of published work (all of one variant, then all of the
+next) can be asked for, and is never graded higher than observed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import random
 import re
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import randbelow, token_hex
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING
 from wattleak.documents import design_document, order_document
 from wattleak.environment.redaction import redact_command, redact_environment
 from wattleak.errors import UsageError
-from wattleak.model import Design, Plan, PlannedRun, Variant
+from wattleak.model import Design, Order, Plan, PlannedRun, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +30,7 @@ _ASSIGNMENT = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.DOTALL)
 _NAMED = re.compile(r"^([A-Za-z0-9][\w.+-]*)=(?=.*\S)(.*)$", re.DOTALL)
 _BALANCE_OVER = 4  # blocks
 _LARGEST_SEED = 2**31 - 1  # what every framework takes
+_MOST_PADDING_B = 4096  # bytes of environment: one page, which moves the stack by any offset within it
 
 
 def variants_from(
@@ -108,15 +111,15 @@ def plan_digest(design: Design, runs: tuple[PlannedRun, ...]) -> str:
 
 def redacted(design: Design) -> Design:
     """The design as it may be stored."""
-    return Design(
-        **{
-            **{name: getattr(design, name) for name in design.__dataclass_fields__},
-            "variants": tuple(
-                Variant(variant.name, redact_command(variant.command), redact_environment(variant.env))
-                for variant in design.variants
-            ),
-        }
+    return replace(
+        design,
+        variants=tuple(map(_redacted_variant, design.variants)),
+        template=None if design.template is None else _redacted_variant(design.template),
     )
+
+
+def _redacted_variant(variant: Variant) -> Variant:
+    return replace(variant, command=redact_command(variant.command), env=redact_environment(variant.env))
 
 
 def draw_seed() -> int:
@@ -124,13 +127,49 @@ def draw_seed() -> int:
     return randbelow(1_000_000)
 
 
+def planned_session(plan: Plan, session: int) -> tuple[PlannedRun, ...]:
+    """The runs of one planned session, its warm-ups first."""
+    return tuple(run for run in plan.runs if run.session == session)
+
+
+def with_session_added(plan: Plan) -> Plan:
+    """The same plan with one session more, laid out as if it had been asked for at the start.
+
+    The rule is fixed by the design and its seed, so an added session is as little a choice as a planned one; that it
+    was added after results were seen is for the report to say.
+    """
+    design = replace(plan.design, sessions=plan.design.sessions + 1)
+    runs = tuple(_runs(design))
+    return replace(plan, design=design, runs=runs, digest=plan_digest(design, runs))
+
+
 def _runs(design: Design) -> Iterable[PlannedRun]:
-    order = random.Random(f"order {design.seed}")  # noqa: S311 - reproducible, not secret
-    seeds = random.Random(f"training {design.seed}")  # noqa: S311
+    """Every run in its order. A longer plan begins as the shorter one does: sessions draw from seeds of their own."""
+    for session in range(design.sessions):
+        # The first session draws as plans did before there were sessions, so that old plans keep their order.
+        name = f"{design.seed}" if session == 0 else f"{design.seed} session {session}"
+        order = random.Random(f"order {name}")  # noqa: S311 - reproducible, not secret
+        seeds = random.Random(f"training {name}")  # noqa: S311
+        paddings = random.Random(f"padding {name}")  # noqa: S311
+        blocks = range(-design.warmups, design.blocks)
+        numbers = {
+            block: (block - session * design.warmups if block < 0 else block + session * design.blocks)
+            for block in blocks
+        }
+        seed_of = {block: seeds.randint(0, _LARGEST_SEED) for block in blocks}
+        for block, position, variant in _arranged(design, blocks, order):
+            padding_b = paddings.randrange(_MOST_PADDING_B) if design.pad_environment else 0
+            yield PlannedRun(numbers[block], position, variant, seed_of[block], session, padding_b)
+
+
+def _arranged(design: Design, blocks: range, order: random.Random) -> Iterable[tuple[int, int, str]]:
+    """(block, position, variant) of one session, in the order of the design."""
     names = [variant.name for variant in design.variants]
+    if design.order is Order.SEQUENTIAL:
+        yield from ((block, position, name) for position, name in enumerate(names) for block in blocks)
+        return
     balanced: list[list[str]] = []
-    for block in range(-design.warmups, design.blocks):
-        seed = seeds.randint(0, _LARGEST_SEED)
+    for block in blocks:
         if block < 0 or len(names) != 2:
             shuffled = order.sample(names, len(names))
         else:
@@ -138,5 +177,4 @@ def _runs(design: Design) -> Iterable[PlannedRun]:
                 balanced = [names, names[::-1]] * (_BALANCE_OVER // 2)
                 order.shuffle(balanced)
             shuffled = balanced.pop()
-        for position, name in enumerate(shuffled):
-            yield PlannedRun(block, position, name, seed)
+        yield from ((block, position, name) for position, name in enumerate(shuffled))

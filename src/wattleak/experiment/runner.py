@@ -14,13 +14,14 @@ from itertools import groupby
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from wattleak.errors import MeasurementError
-from wattleak.model import Experiment, Plan, PlannedRun, Run, RunContext
+from wattleak.errors import MeasurementError, UsageError
+from wattleak.experiment.design import planned_session
+from wattleak.model import Experiment, Run, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from wattleak.model import Executor, RunSink, Session
+    from wattleak.model import Executor, Plan, PlannedRun, RunSink, Session
 
 _MOST_ATTEMPTS = 3  # of one block, before the experiment is stopped
 
@@ -44,19 +45,20 @@ def run_experiment(
     before: Sequence[Run] = (),
     watch: Callable[[Progress], None] | None = None,
 ) -> Experiment:
-    """Run what is missing of the plan. `before` are the runs of earlier tries.
+    """Run what is missing of the first planned session that is not whole yet. `before` are the runs of earlier tries.
 
-    Raises MeasurementError when a block failed three times, or the very first warm-up failed: what was measured
-    until then is in the store.
+    Raises UsageError when that session would have to be another one than `session`, and MeasurementError when a block
+    failed three times, or the very first warm-up failed: what was measured until then is in the store.
     """
     runs = list(before)
     variants = {variant.name: variant for variant in plan.design.variants}
-    blocks = [(number, list(planned)) for number, planned in groupby(plan.runs, key=lambda run: run.block)]
+    index = session_to_run(plan, runs, session)
+    blocks = stretches(planned_session(plan, index))
     if not before:
         sink.save_plan(plan, environment)
     for done, (number, block) in enumerate(blocks):
         while not is_block_complete(runs, block):
-            attempt = _next_attempt(runs, number)
+            attempt = _next_attempt(runs, block)
             _give_up_if_hopeless(runs[len(before) :], number)
             for planned in block:
                 _cool_down(plan, executor, first=not runs)
@@ -82,8 +84,39 @@ def run_experiment(
                     watch(Progress(run, done, len(blocks)))
                 if failure is not None:
                     break  # the rest of a block that cannot count would be energy for nothing
-    sink.finish(plan.experiment, complete=True)
-    return Experiment(plan, tuple(runs), complete=True, environment=dict(environment))
+    complete = all(is_session_complete(plan, runs, other) for other in range(plan.design.sessions))
+    sink.finish(plan.experiment, complete=complete)
+    return Experiment(plan, tuple(runs), complete=complete, environment=dict(environment))
+
+
+def stretches(planned: Sequence[PlannedRun]) -> list[tuple[int, list[PlannedRun]]]:
+    """The run table cut where the block changes: what is run in one go, and again in one go if it breaks."""
+    return [(number, list(runs)) for number, runs in groupby(planned, key=lambda run: run.block)]
+
+
+def is_session_complete(plan: Plan, runs: Sequence[Run], index: int) -> bool:
+    """Whether every block of one planned session has been run whole."""
+    return all(is_block_complete(runs, block) for _, block in stretches(planned_session(plan, index)))
+
+
+def session_to_run(plan: Plan, runs: Sequence[Run], session: Session) -> int:
+    """Index of the first planned session that is not whole; the last one when all are.
+
+    Raises UsageError when the present session has already given another one: sessions that are not apart in time or
+    place would count the same day twice.
+    """
+    for index in range(plan.design.sessions):
+        if is_session_complete(plan, runs, index):
+            continue
+        blocks = {run.block for run in planned_session(plan, index)}
+        if any(run.session == session.id and run.block not in blocks for run in runs):
+            raise UsageError(
+                f"session {index + 1} of {plan.design.sessions} must be another one, and this is still the last one",
+                "a session begins after a boot, on another node, or six hours after the last run: "
+                f"then wattleak compare --resume {plan.experiment}",
+            )
+        return index
+    return plan.design.sessions - 1
 
 
 def is_block_complete(runs: Iterable[Run], block: Sequence[PlannedRun]) -> bool:
@@ -97,8 +130,10 @@ def is_block_complete(runs: Iterable[Run], block: Sequence[PlannedRun]) -> bool:
     return any(names >= wanted for names in by_attempt.values())
 
 
-def _next_attempt(runs: Iterable[Run], block: int) -> int:
-    return 1 + max((run.attempt for run in runs if run.block == block), default=0)
+def _next_attempt(runs: Iterable[Run], block: Sequence[PlannedRun]) -> int:
+    """Counted for the variants that are run together: in sequential order those of one block are far apart."""
+    number, variants = block[0].block, {planned.variant for planned in block}
+    return 1 + max((run.attempt for run in runs if run.block == number and run.variant in variants), default=0)
 
 
 def _cool_down(plan: Plan, executor: Executor, *, first: bool) -> None:

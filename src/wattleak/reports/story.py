@@ -129,8 +129,9 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
         title=design.title or " against ".join(variant.name for variant in design.variants),
         identity=experiment.plan.experiment,
         facts=(
-            f"{blocks} of {design.blocks} blocks",
-            f"{runs} in fresh processes, order randomised in each block (seed {design.seed})",
+            f"{blocks} of {design.blocks * design.sessions} blocks",
+            *([f"{design.sessions} sessions"] if design.sessions > 1 else []),
+            f"{runs} in fresh processes, order {words.order_in_words(design)} (seed {design.seed})",
         ),
         incomplete=None if experiment.complete else f"the plan is not finished: {runs} so far",
         variants=tuple(Line(variant.name, words.variant_command(variant)) for variant in design.variants),
@@ -146,6 +147,7 @@ def _tell_pair(experiment: Experiment, pair: PairComparison) -> PairStory:
     rows = [
         _row(pair.metrics[name], primary=name == pair.primary_metric)
         for name in words.reading_order(list(pair.metrics), pair.primary_metric)
+        if not words.is_repeated(pair.metrics, name, pair.primary_metric)
     ]
     if pair.quality.metric is not None and pair.quality.reference is not None and pair.quality.candidate is not None:
         rows.append(_quality_row(pair.quality, pair.quality.reference, pair.quality.candidate))
@@ -230,7 +232,7 @@ def _after_comparison(experiment: Experiment, comparison: Comparison) -> tuple[s
 def tell_measurement(measurement: Measurement) -> MeasurementStory:
     """Everything that is to be said of one recorded stretch of work."""
     total = measurement.attributed_energy_j
-    own = [_energy(item) for item in measurement.attributed]
+    own = [amount for item in measurement.attributed for amount in (_energy(item), *_use(item))]
     if total is not None:
         own.insert(0, _estimate("attributed", total, "of this process tree"))
     if measurement.idle_energy_j is not None:
@@ -296,6 +298,15 @@ def _costs(measurement: Measurement) -> tuple[Amount, ...]:
 
 def _energy(item: ChannelEnergy) -> Amount:
     return _estimate(item.channel.name, item.energy_j, item.channel.device or "")
+
+
+def _use(item: ChannelEnergy) -> list[Amount]:
+    """How a device that was held spent what it is billed for; a starving one must show."""
+    parts = (("  at work", item.active_j), ("  waiting", item.waiting_j))
+    shown = [(label, part) for label, part in parts if part is not None]
+    if item.waiting_j is None or item.energy_j.value <= 0:
+        return []
+    return [_estimate(label, part, f"{part.value / item.energy_j.value:.0%} of it") for label, part in shown]
 
 
 def _estimate(label: str, estimate: Estimate, about: str) -> Amount:

@@ -6,10 +6,13 @@ import shlex
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.metrics import METRICS
-from wattleak.model import Direction, Grade, Origin, QualityState, Verdict
+from wattleak.experiment.factors import combinations
+from wattleak.model import Direction, Grade, Order, Origin, QualityState, Verdict
 from wattleak.reports import units
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wattleak.model import Design, Measurement, MetricComparison, PairComparison, Plan, QualityComparison, Variant
 
 MEASURED = frozenset({Origin.COUNTER, Origin.SAMPLED})
@@ -61,6 +64,12 @@ def noun(metric: str) -> str:
 def reading_order(metrics: list[str], primary: str) -> list[str]:
     """The primary metric, then the others in the order in which people read them."""
     return sorted(metrics, key=lambda name: (name != primary, _PLACES.get(name, len(_PLACES)), name))
+
+
+def is_repeated(metrics: Mapping[str, MetricComparison], name: str, primary: str) -> bool:
+    """Whether this row says again what "attributed energy" says: where nothing was measured the two are one figure."""
+    own, attributed = metrics[name], metrics.get("attributed_energy_j")
+    return name == "energy_j" != primary and own.derived_from is not None and attributed is not None
 
 
 def origin_note(metric: MetricComparison) -> str:
@@ -227,6 +236,11 @@ def variant_command(variant: Variant) -> str:
     return " ".join([*env, shlex.join(variant.command)])
 
 
+def order_in_words(design: Design) -> str:
+    """How the runs were ordered, to follow the word "order"."""
+    return "randomised in each block" if design.order is Order.RANDOM else "sequential, one variant after another"
+
+
 def repeat_command(plan: Plan, blocks: int | None = None) -> str:
     """What to type for the same experiment in the same order; with `blocks` given, for a longer one."""
     design = plan.design
@@ -234,9 +248,27 @@ def repeat_command(plan: Plan, blocks: int | None = None) -> str:
     words += ["--metric", design.metric, "--smallest-effect", f"{design.smallest_effect:g}"]
     words += ["--warmups", str(design.warmups), "--cooldown", f"{design.cooldown_s:g}"]
     words += _optional(design)
+    if design.template is not None:
+        return shlex.join([*words, *_run_table(design, design.template)])
     for variant in design.variants:
         words += ["--variant", f"{variant.name}={variant_command(variant)}"]
     return shlex.join(words)
+
+
+def _run_table(design: Design, template: Variant) -> list[str]:
+    """The factors, what was left out of their combinations, the reference, and the one command."""
+    kept = [variant.levels for variant in design.variants]
+    every = combinations(design.factors)
+
+    def joined(levels: Mapping[str, str]) -> str:
+        return ",".join(f"{name}={level}" for name, level in levels.items())
+
+    words = [word for factor in design.factors for word in ("-F", f"{factor.name}={','.join(factor.levels)}")]
+    words += [word for levels in every if levels not in kept for word in ("--exclude", joined(levels))]
+    if kept[0] != next(levels for levels in every if levels in kept):
+        words += ["--reference", joined(kept[0])]
+    words += [word for name, value in template.env.items() for word in ("--env", f"*:{name}={value}")]
+    return [*words, "--", *template.command]
 
 
 def _optional(design: Design) -> list[str]:
@@ -244,6 +276,10 @@ def _optional(design: Design) -> list[str]:
     if design.quality is not None:
         target = design.quality
         words += ["--quality", f"{target.metric}:{target.direction.value}:{target.margin:g}"]
+    if design.sessions > 1:
+        words += ["--sessions", str(design.sessions)]
+    if design.order is not Order.RANDOM:
+        words += ["--order", design.order.value]
     if design.quality_regex is not None:
         words += ["--quality-regex", design.quality_regex]
     if design.timeout_s is not None:

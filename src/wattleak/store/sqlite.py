@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from wattleak.documents import (
@@ -110,8 +111,7 @@ class SqliteStore:
         )
 
     def save_plan(self, plan: Plan, environment: Mapping[str, str]) -> None:
-        stored = Plan(plan.experiment, redacted(plan.design), plan.runs, plan.created_at, plan.digest)
-        document = plan_document(stored)
+        document = plan_document(replace(plan, design=redacted(plan.design)))
         folder = self.folder / "experiments" / plan.experiment
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +128,19 @@ class SqliteStore:
                 json.dumps(document),
                 json.dumps(dict(environment)),
             ),
+        )
+
+    def extend_plan(self, plan: Plan) -> None:
+        """Take a longer plan for an experiment that is stored. plan.json, written before the first run, stays."""
+        folder = self.folder / "experiments" / plan.experiment
+        document = plan_document(replace(plan, design=redacted(plan.design)))
+        try:
+            path = folder / f"plan-{plan.design.sessions}-sessions.json"
+            path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OwnFailure(f"cannot write {folder}: {error.strerror}", "check free space and permissions") from error
+        self._write(
+            "update experiments set plan = ?, complete = 0 where id = ?", (json.dumps(document), plan.experiment)
         )
 
     def save_run(self, run: Run) -> None:
