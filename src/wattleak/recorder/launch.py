@@ -32,20 +32,22 @@ from wattleak.environment.redaction import redact_command
 from wattleak.errors import NotExecutable, NotFound, OwnFailure
 from wattleak.model import Origin, Part
 from wattleak.recorder.journal import VERSION
+from wattleak.recorder.platforms import portable_platform
 from wattleak.recorder.summary import JOURNAL, METRICS
-from wattleak.recorder.tree import children_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import FrameType, TracebackType
 
     from wattleak.meters.probe import Probed
+    from wattleak.recorder.platforms import Platform
+    from wattleak.recorder.portable_launch import PortableRecording
 
 _SOURCE = str(Path(__file__).resolve().parents[2])
 _PROGRAM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from wattleak.recorder.sidecar import main; main()"
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
-_KEPT_AWAY = (signal.SIGINT, signal.SIGQUIT)  # the terminal sends them to the workload directly
+_PASSED_ON = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has neither SIGHUP nor SIGQUIT
+_KEPT_AWAY = (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT))  # the terminal sends them to the workload
 INTERVAL_S = 1.0
 LINGER_S = 30.0
 
@@ -143,7 +145,7 @@ def launch(
     linger_s: float = LINGER_S,
     kill_orphans: bool = False,
     kill_when_lost: bool = False,
-) -> Recording:
+) -> Recording | PortableRecording:
     """Start `command` under a recorder that writes into `folder`.
 
     `env` is added to our own environment. Raises NotFound or NotExecutable when the command cannot be started, and
@@ -151,7 +153,7 @@ def launch(
     """
     streams = streams or Streams()
     check_program(command[0], env or {})
-    listen, address = listen_for_spans(run_id)
+    platform = portable_platform()
     config: dict[str, Any] = {
         **_config(folder, probed, run_id=run_id, name=name, interval_s=interval_s, mode="spawn"),
         "command": list(command),
@@ -164,19 +166,22 @@ def launch(
         "keep_ignored": [
             int(number) for number in (*_PASSED_ON, *_KEPT_AWAY) if signal.getsignal(number) is signal.SIG_IGN
         ],
-        "listen": listen.fileno(),
     }
     config["start"]["command"] = list(redact_command(command))
     config["start"]["experiment"] = experiment
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     passed = {
         **os.environ,
         **(env or {}),
-        "WATTLEAK_RECORDER": address,
         "WATTLEAK_RUN_ID": run_id,
         "WATTLEAK_METRICS": str((folder / METRICS).resolve()),
         "WATTLEAK_JOURNAL": str((folder / JOURNAL).resolve()),
     }
+    if platform is not None:
+        return _launch_portable(config, platform, passed)
+    listen, address = listen_for_spans(run_id)
+    config["listen"] = listen.fileno()
+    passed["WATTLEAK_RECORDER"] = address
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     descriptors = [fd for fd in (streams.stdout, streams.stderr) if isinstance(fd, int)]
     with _ignored((*_PASSED_ON, *_KEPT_AWAY)):  # what a recorder is born with ignored, a terminal cannot end it with
         sidecar, control = start_sidecar(config, passed, (listen.fileno(), *descriptors))
@@ -190,6 +195,17 @@ def launch(
         sidecar.wait()
         raise _start_failure(command[0], int(answer[1]))
     return Recording(sidecar, control, int(answer[1]), address)
+
+
+def _launch_portable(config: dict[str, Any], platform: Platform, env: Mapping[str, str]) -> PortableRecording:
+    from wattleak.recorder.portable_launch import start  # noqa: PLC0415 - Linux does without
+
+    program = config["command"][0]
+    config["command"][0] = shutil.which(program, path=env.get("PATH")) or program  # Windows itself finds only .exe
+    recording = start(config, platform, env)
+    if isinstance(recording, int):
+        raise _start_failure(program, recording)
+    return recording
 
 
 def start_sidecar(
@@ -210,6 +226,8 @@ def start_sidecar(
 
 def _end_orphans() -> None:
     """Kill what a recorder started and left to us when it died before saying so: it would run on unmeasured."""
+    from wattleak.recorder.tree import children_of  # noqa: PLC0415 - for Linux alone, as its module is
+
     for pid in children_of(f"/proc/self/task/{os.getpid()}/children"):
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(pid, signal.SIGKILL)

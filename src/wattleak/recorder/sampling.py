@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _FIRST_SAMPLES_S = (0.05, 0.1, 0.2, 0.4, 0.8)  # a run of a second has a power curve and a memory peak too
 _MOST_OF_A_CORE = 0.008  # of a core for reading a large tree; above it the tree is read less often
 _MODELS_EVERY = 5  # samples
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Sampler:
@@ -96,7 +95,7 @@ class Sampler:
             ticks = int(fields[1]) + int(fields[2]) + int(fields[3]) + int(fields[6]) + int(fields[7])
         except (OSError, ValueError, IndexError):
             return None
-        return ticks / _TICKS_PER_S
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def open_meters(specs: list[tuple[str, dict[str, object]]]) -> list[Meter]:
