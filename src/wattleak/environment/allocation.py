@@ -171,22 +171,19 @@ def _cpus_allowed(status: str) -> int | None:
 
 
 def _container(base: Path, env: Mapping[str, str], groups: dict[str, str], mounts: list[_Mount]) -> str | None:
-    if env.get("KUBERNETES_SERVICE_HOST"):
-        return "kubernetes"
-    if env.get("APPTAINER_NAME") or env.get("SINGULARITY_NAME"):
-        return "apptainer"
-    for path, name in ((".dockerenv", "docker"), ("run/.containerenv", "podman")):
-        if (base / path).exists():
-            return name
-    for text in (*groups.values(), *(mount.root for mount in mounts if mount.kind.startswith("cgroup"))):
-        found = _BY_PATH.search(text)
-        if found:
-            return _NAMES.get(found[0], found[0])
-    if any(mount.kind == "fuse.lxcfs" for mount in mounts):
-        return "lxc"
-    if env.get("container"):  # systemd's container interface: the manager names itself
-        return env["container"]
-    return None
+    """The manager's own sign first; the path of a group last, because a host may show the groups of its guests."""
+    paths = [*groups.values(), *(mount.root for mount in mounts if mount.kind.startswith("cgroup"))]
+    by_path = next((found[0] for path in paths if (found := _BY_PATH.search(path))), None)
+    signs = (
+        ("kubernetes", bool(env.get("KUBERNETES_SERVICE_HOST"))),
+        ("apptainer", bool(env.get("APPTAINER_NAME") or env.get("SINGULARITY_NAME"))),
+        ("docker", (base / ".dockerenv").exists()),
+        ("podman", (base / "run/.containerenv").exists()),
+        (_NAMES.get(by_path or "", by_path), by_path is not None),
+        ("lxc", any(mount.kind == "fuse.lxcfs" for mount in mounts)),
+        (env.get("container"), True),  # systemd's container interface: the manager names itself
+    )
+    return next((name for name, holds in signs if holds), None)
 
 
 def _read(path: Path) -> str:
