@@ -188,9 +188,10 @@ class Sample:
     cpu_s: float  # CPU-seconds of the tree so far, the dead included
     machine_busy_s: float | None  # CPU-seconds of the whole machine so far, idle and I/O wait excluded
     memory_b: int  # resident bytes of the living tree
-    read_b: int  # bytes that the tree has had fetched from storage
-    written_b: int  # bytes that the tree has had sent to storage
+    read_b: int | None  # bytes that the tree has had fetched from storage; None: the platform does not say
+    written_b: int | None  # bytes that the tree has had sent to storage
     processes: int  # living processes
+    unseen_s: float = 0.0  # CPU-seconds that may be missing from `cpu_s`, at most (portable recorder)
     read_s: Mapping[str, float] = field(default_factory=dict)  # channel -> moment of its reading, if not `time_s`
 
 
@@ -321,8 +322,8 @@ class Measurement:
     user_s: float | None
     system_s: float | None
     peak_memory_b: int
-    read_b: int
-    written_b: int
+    read_b: int | None  # None: the platform does not say
+    written_b: int | None
     processes: int  # the most that were seen alive at once
     energy: tuple[ChannelEnergy, ...]  # of the machine
     attributed: tuple[ChannelEnergy, ...]  # of the process tree, by channel

@@ -184,6 +184,10 @@ def _carbon(measurement: Measurement) -> Reading | None:
     return Reading(carbon.value_g, carbon.origin, channels, derived_from="attributed_energy_j")
 
 
+def _bytes(amount_b: int | None) -> Reading | None:
+    return None if amount_b is None else Reading(amount_b, Origin.COUNTER)
+
+
 METRICS: tuple[Metric, ...] = (
     Metric("energy_j", "J", "energy", _energy),
     Metric("gpu_energy_j", "J", "GPU energy", _gpu_energy),
@@ -191,8 +195,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("cpu_s", "s", "CPU time", lambda m: Reading(m.cpu_s, Origin.COUNTER)),
     Metric("duration_s", "s", "wall time", lambda m: Reading(m.duration_s, Origin.COUNTER)),
     Metric("peak_memory_b", "B", "peak memory", lambda m: Reading(m.peak_memory_b, Origin.SAMPLED)),
-    Metric("read_b", "B", "read", lambda m: Reading(m.read_b, Origin.COUNTER)),
-    Metric("written_b", "B", "written", lambda m: Reading(m.written_b, Origin.COUNTER)),
+    Metric("read_b", "B", "read", lambda m: _bytes(m.read_b)),
+    Metric("written_b", "B", "written", lambda m: _bytes(m.written_b)),
     Metric("carbon_g", "g", "CO2e", _carbon),
 )
 """Every figure that two variants are compared by, in the order in which people read them."""

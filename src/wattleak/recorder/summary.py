@@ -13,12 +13,14 @@ from wattleak.model import Measurement, SpanCost
 from wattleak.recorder.trace import Recording, read_recording
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from wattleak.model import Span, Trace
 
 JOURNAL = "journal.jsonl"
 METRICS = "metrics.jsonl"
+_LEAST_UNSEEN_S = 0.01  # what CPU time is counted in on most systems
 
 
 def read_measurement(
@@ -89,8 +91,8 @@ def summarise(recording: Recording, *, quality: dict[str, float], region: str | 
         user_s=end.get("user_s"),
         system_s=end.get("system_s"),
         peak_memory_b=max([end.get("peak_b", 0), *(sample.memory_b for sample in trace.samples)]),
-        read_b=max([0, *(sample.read_b for sample in trace.samples)]),
-        written_b=max([0, *(sample.written_b for sample in trace.samples)]),
+        read_b=_most(sample.read_b for sample in trace.samples),
+        written_b=_most(sample.written_b for sample in trace.samples),
         processes=max([1, *(sample.processes for sample in trace.samples)]),
         energy=machine_energy(trace, *window),
         attributed=attribution.channels,
@@ -147,7 +149,26 @@ def _notes(recording: Recording) -> list[str]:
             f"{end['unwaited_s']:.2f} CPU-seconds are of processes that nobody waited for: "
             "exact to the last sample only"
         )
+    notes += _portable_notes(recording)
     return notes
+
+
+def _portable_notes(recording: Recording) -> Iterator[str]:
+    """What the portable recorder cannot see on its platform (recorder.platforms), and how much that may be here."""
+    told = recording.start.get("portable")
+    if not told:
+        return
+    yield f"read through psutil (portable recorder, {told['name']}): {told['loses']}"
+    samples = recording.trace.samples
+    if samples and samples[-1].unseen_s >= _LEAST_UNSEEN_S:
+        yield (
+            f"up to {samples[-1].unseen_s:.2f} CPU-seconds may be missing from the CPU time; "
+            "the ranges of attributed energy reach that far"
+        )
+
+
+def _most(amounts: Iterable[int | None]) -> int | None:
+    return max((amount for amount in amounts if amount is not None), default=None)
 
 
 def _span_cost(trace: Trace, span: Span, started_s: float, ended_s: float) -> SpanCost:

@@ -127,9 +127,10 @@ def _sample(record: dict[str, Any]) -> Sample:
         cpu_s=record["c"],
         machine_busy_s=record.get("b"),
         memory_b=record["m"],
-        read_b=record["i"],
-        written_b=record["o"],
+        read_b=record.get("i"),
+        written_b=record.get("o"),
         processes=record["p"],
+        unseen_s=record.get("u", 0.0),
     )
 
 

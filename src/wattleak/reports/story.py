@@ -291,8 +291,11 @@ def _costs(measurement: Measurement) -> tuple[Amount, ...]:
         Amount("wall time", units.duration(measurement.duration_s), note="counter"),
         Amount("CPU time", units.duration(measurement.cpu_s), note=" · ".join(["counter", *split])),
         Amount("peak memory", units.memory(measurement.peak_memory_b), note=f"sampled · {processes}"),
-        Amount("read", units.memory(measurement.read_b), note="counter · from storage"),
-        Amount("written", units.memory(measurement.written_b), note="counter · to storage"),
+        *(
+            Amount(name, units.memory(amount_b), note=f"counter · {way} storage")
+            for name, amount_b, way in (("read", measurement.read_b, "from"), ("written", measurement.written_b, "to"))
+            if amount_b is not None
+        ),
     )
 
 
