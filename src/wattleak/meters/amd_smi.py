@@ -27,6 +27,7 @@ class AmdSmiMeter:
     """
 
     name = "amd-smi"
+    common = True  # hardware counts: what one process reads, another would read too
 
     def __init__(self, host: str = "/") -> None:
         self._host = host
@@ -147,7 +148,8 @@ class AmdSmiMeter:
 
     def _gpu_time_ns(self, handles: list[object]) -> dict[int, int] | None:
         """Nanoseconds that each process has used the engine of a GPU, all partitions together."""
-        amdsmi, seen, told = self._amdsmi, {}, False
+        amdsmi, told = self._amdsmi, False
+        seen: dict[int, int] = {}
         if amdsmi is None:
             return None
         for handle in handles:

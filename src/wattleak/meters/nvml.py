@@ -23,15 +23,17 @@ _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of the Linux kernel: the 
 
 
 class NvmlMeter:
-    """Reads NVIDIA GPUs. What cannot be read beside what can is in `losses`.
+    """Reads NVIDIA GPUs. What cannot be read beside what can is in `losses`; `absent`: this machine has none.
 
-    `opening_s` is the time that a probe needed to open the driver's library and the GPUs; the recorder pays it again
-    before the workload starts. None before a probe.
+    `host` is the folder in which /sys lies. `opening_s` is the time that a probe needed to open the driver's library
+    and the GPUs; the recorder pays it again before the workload starts. None before a probe.
     """
 
     name = "nvml"
+    common = True  # hardware counts: what one process reads, another would read too
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "/") -> None:
+        self._host = host
         self._folder = ""
         self._devices: list[dict[str, object]] = []
         self._nvml: ModuleType | None = None
@@ -39,14 +41,16 @@ class NvmlMeter:
         self._used_us: dict[str, int] = {}  # newest time stamp seen in the driver's list of who used a GPU
         self._inside = False
         self.losses: tuple[Unavailable, ...] = ()
+        self.absent = False
         self.opening_s: float | None = None
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """One channel per GPU that can be read; the library is closed again when this returns."""
-        from wattleak.meters.nvml_probe import Found, look  # noqa: PLC0415 - the recorder reads without finding again
+        from wattleak.meters.nvml_probe import Found, is_absent, look  # noqa: PLC0415 - the recorder does not look
 
         answer = look()
         if not isinstance(answer, Found):
+            self.absent = is_absent(self._host)
             return answer
         self._folder, self._devices = answer.folder, [dict(device) for device in answer.devices]
         self.losses, self.opening_s = answer.losses, answer.opening_s

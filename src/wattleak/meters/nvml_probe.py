@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wattleak.meters.pci import NVIDIA, has_gpu
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Found:
     losses: tuple[Unavailable, ...]
     folder: str  # where pynvml lies
     opening_s: float  # from asking for the library to having every GPU's handle
+
+
+def is_absent(host: str = "/") -> bool:
+    """Has this machine no NVIDIA GPU? False where that cannot be known: no list of PCI devices, or WSL2."""
+    return has_gpu(NVIDIA, host) is False
 
 
 def look() -> Found | Unavailable:

@@ -61,6 +61,13 @@ meter.probe()
 meter.open(meter.spec())
 print(json.dumps([{name: sorted(pids) for name, pids in meter.holders().items()}, meter.use()]))
 """
+ABSENT = """
+import json, sys
+from wattleak.meters.nvml import NvmlMeter
+meter = NvmlMeter(sys.argv[2])
+meter.probe()
+print(json.dumps(meter.absent))
+"""
 FOLLOW = """
 import json, pathlib, sys
 from wattleak.meters.nvml import NvmlMeter
@@ -277,3 +284,25 @@ def test_no_driver_library_at_all(tmp_path):
     env = os.environ | {"LD_LIBRARY_PATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", PROBE], env=env, capture_output=True, text=True, check=True)
     assert "no NVIDIA driver" in json.loads(done.stdout)["unavailable"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "base_class", "absent"),
+    [("0x10de", "0x030200", False), ("0x10de", "0x040300", True), ("0x1002", "0x030000", True)],
+)
+def test_a_machine_without_an_nvidia_gpu_is_not_troubled(ask, tmp_path, vendor, base_class, absent):
+    """A GPU whose driver is missing is a loss; its sound device, or another maker's card, is none."""
+    device = tmp_path / "host/sys/bus/pci/devices/0000:41:00.0"
+    device.mkdir(parents=True)
+    (device / "vendor").write_text(f"{vendor}\n")
+    (device / "class").write_text(f"{base_class}\n")
+    assert ask(ABSENT, "init 9\n", str(tmp_path / "host")) is absent
+
+
+def test_where_pci_devices_are_not_listed_nobody_says_that_there_is_no_gpu(ask, tmp_path):
+    assert ask(ABSENT, "init 9\n", str(tmp_path)) is False
+    (tmp_path / "sys/bus/pci/devices").mkdir(parents=True)
+    assert ask(ABSENT, "init 9\n", str(tmp_path)) is True
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/dxg").touch()  # WSL2: the card of the Windows machine
+    assert ask(ABSENT, "init 9\n", str(tmp_path)) is False

@@ -54,7 +54,8 @@ def test_the_model_steps_back_for_a_counter_and_is_no_loss(counters):
 
 def test_unasked_all_real_meters_are_tried_and_the_fake_is_not(no_counters):
     probed = probe_meters()
-    tried = {channel.meter for channel in probed.channels} | {missing.meter for missing in probed.unavailable}
+    missing = {missing.meter for missing in (*probed.unavailable, *probed.absent)}
+    tried = {channel.meter for channel in probed.channels} | missing
     assert {"rapl", "nvml"} <= tried
     assert "replay" not in tried
 
