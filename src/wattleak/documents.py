@@ -6,6 +6,7 @@ was not measured is null or absent, never zero. The same documents are what the 
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,9 @@ from wattleak.model import (
     Quantity,
     Run,
     SpanCost,
+    StepCost,
+    Stopping,
+    StoppingRule,
     StoredExperiment,
     StoredRun,
     Unavailable,
@@ -240,13 +244,61 @@ def measurement_document(measurement: Measurement) -> Document:
             }
             for span in measurement.spans
         ],
+        "steps": [_steps_document(item) for item in measurement.steps],
         "channels": [channel_document(channel) for channel in _channels_of(measurement)],
         "unavailable": [unavailable_document(item) for item in measurement.unavailable],
-        "gaps": [{"start_s": gap.start_s, "end_s": gap.end_s, "channel": gap.channel} for gap in measurement.gaps],
+        "gaps": [
+            {"start_s": gap.start_s, "end_s": gap.end_s, "channel": gap.channel, "why": gap.why}
+            for gap in measurement.gaps
+        ],
         "notes": list(measurement.notes),
         "journal": None if measurement.journal is None else str(measurement.journal),
         "machine_counted_by": list(measurement.machine_counted_by),
     }
+
+
+def _steps_document(steps: StepCost) -> Document:
+    return {
+        "name": steps.name,
+        "count": steps.count,
+        "writers": steps.writers,
+        "duration_s": steps.duration_s,
+        "steps_per_s": steps.steps_per_s,
+        "median_s": steps.median_s,
+        "p95_s": steps.p95_s,
+        "samples": steps.samples,
+        "energy_per_step_j": estimate_document(steps.energy_per_step_j),
+        "cpu_per_step_s": _seconds_document(steps.cpu_per_step_s),
+        "energy_per_sample_j": estimate_document(steps.energy_per_sample_j),
+    }
+
+
+def _steps(document: Document) -> StepCost:
+    return StepCost(
+        name=document["name"],
+        count=document["count"],
+        writers=document["writers"],
+        duration_s=document["duration_s"],
+        steps_per_s=document["steps_per_s"],
+        median_s=document["median_s"],
+        p95_s=document["p95_s"],
+        samples=document["samples"],
+        energy_per_step_j=_estimate(document["energy_per_step_j"]),
+        cpu_per_step_s=_seconds(document["cpu_per_step_s"]),
+        energy_per_sample_j=_estimate(document["energy_per_sample_j"]),
+    )
+
+
+def _seconds_document(estimate: Estimate | None) -> Document | None:
+    if estimate is None:
+        return None
+    return {"value": estimate.value, "low_s": estimate.low, "high_s": estimate.high, "origin": estimate.origin.value}
+
+
+def _seconds(document: Document | None) -> Estimate | None:
+    if document is None:
+        return None
+    return Estimate(document["value"], document["low_s"], document["high_s"], Origin(document["origin"]))
 
 
 def measurement_from_document(document: Document) -> Measurement:
@@ -288,9 +340,12 @@ def measurement_from_document(document: Document) -> Measurement:
             for item in document["spans"]
         ),
         unavailable=tuple(unavailable_from_document(item) for item in document["unavailable"]),
-        gaps=tuple(Gap(item["start_s"], item["end_s"], item["channel"]) for item in document["gaps"]),
+        gaps=tuple(
+            Gap(item["start_s"], item["end_s"], item["channel"], item.get("why", "")) for item in document["gaps"]
+        ),
         notes=tuple(document["notes"]),
         journal=None if document["journal"] is None else Path(document["journal"]),
+        steps=tuple(_steps(item) for item in document.get("steps", ())),
         machine_counted_by=tuple(document.get("machine_counted_by", ())),
     )
 
@@ -339,6 +394,12 @@ def design_document(design: Design) -> Document:
             else {}
         ),
         **({"run_order": design.order.value} if design.order is not Order.RANDOM else {}),
+        **(
+            {"stopping": {"rule": design.stopping.rule.value, "looks": list(design.stopping.looks)}}
+            if design.stopping
+            else {}
+        ),
+        **({"eliminate": True} if design.eliminate else {}),
         **({"sessions": design.sessions} if design.sessions != 1 else {}),
         **({"pad_environment": True} if design.pad_environment else {}),
     }
@@ -370,6 +431,10 @@ def design_from_document(document: Document) -> Design:
         else None,
         order=Order(document.get("run_order", Order.RANDOM)),
         sessions=document.get("sessions", 1),
+        stopping=Stopping(StoppingRule(document["stopping"]["rule"]), tuple(document["stopping"]["looks"]))
+        if "stopping" in document
+        else None,
+        eliminate=document.get("eliminate", False),
         pad_environment=document.get("pad_environment", False),
     )
 
@@ -433,6 +498,7 @@ def run_document(run: Run) -> Document:
         "seed": run.seed,
         "session": run.session,
         "failure": run.failure,
+        **({"dropped": list(run.dropped)} if run.dropped else {}),
     }
 
 
@@ -447,6 +513,7 @@ def run_from_document(document: Document) -> Run:
         session=document["session"],
         measurement=measurement_from_document(document),
         failure=document["failure"],
+        dropped=tuple(document.get("dropped", ())),
     )
 
 
@@ -464,6 +531,9 @@ def _metric_document(metric: MetricComparison) -> Document:
         "blocks": metric.blocks,
         "origin": metric.origin.value,
         "derived_from": metric.derived_from,
+        "effect_sizes": None
+        if metric.sizes is None
+        else {name: value for name, value in asdict(metric.sizes).items() if value is not None},
     }
 
 
@@ -494,6 +564,7 @@ def pair_document(pair: PairComparison) -> Document:
         "level": pair.level,
         "smallest_effect": pair.smallest_effect,
         "further_blocks": pair.further_blocks,
+        "minimal_detectable_change": pair.minimal_detectable,
         "doubts": list(pair.doubts),
     }
 
@@ -515,6 +586,7 @@ def comparison_document(experiment: Experiment, comparison: Comparison, kind: st
             "created_at": experiment.plan.created_at,
         },
         "comparisons": pairs,
+        "omnibus_p_value": comparison.omnibus_p,
         "runs": [run_document(run) for run in counting],
         "warmup_runs": [run_document(run) for run in experiment.runs if run.block < 0],
         "doubts": list(comparison.doubts) + [doubt for pair in comparison.pairs for doubt in pair.doubts],

@@ -160,6 +160,7 @@ class Meter(Protocol):
     def close(self) -> None: ...
 
     # Two more members are optional, asked for with getattr so that outsiders need not have them:
+    #   common: bool    what one process reads, another would read too: recorders of one node may share the readings
     #   losses: tuple[Unavailable, ...]    after a probe: parts that a usable meter cannot read here
     #   use() -> dict[str, tuple[float | None, dict[int, float] | None]]
     #       by device channel: the fraction of the last stretch in which the device worked for anybody, and the
@@ -193,6 +194,7 @@ class Sample:
     processes: int  # living processes
     unseen_s: float = 0.0  # CPU-seconds that may be missing from `cpu_s`, at most (portable recorder)
     read_s: Mapping[str, float] = field(default_factory=dict)  # channel -> moment of its reading, if not `time_s`
+    asleep_s: float = 0.0  # how long the machine has slept since the first sample; our clock stood still
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +210,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch in which a channel (or, with channel None, the recorder itself) was not read."""
+    """A stretch in which a channel (or, with channel None, the recorder itself) was not read.
 
-    start_s: float
+    A counter that goes on by itself is right in total over a gap; a power source says nothing about it.
+    """
+
+    start_s: float  # since the first sample
     end_s: float
     channel: str | None = None
+    why: str = ""  # empty: nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +248,24 @@ class Counting:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRun:
+    """Steps of one name that followed each other in one thread (`wattleak.step()` marks the end of each).
+
+    The first mark of a thread only says where its second step began, so `timed` may be one less than `count`.
+    """
+
+    name: str
+    writer: str  # process id / number of the thread in it
+    start_s: float  # the mark before the first step, or the first mark itself when there was none before
+    end_s: float  # the last mark
+    inside_s: float  # sum of the durations; less than from start to end where names alternate quickly
+    count: int  # marks
+    timed: int  # steps whose duration is known
+    samples: int  # items worked through, as the marks say; 0: they do not say
+    durations_s: tuple[float, ...]  # rising: of every timed step, or 64 that stand for even ranks
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """A recording as read back from its journal. Never edited, only derived from."""
 
@@ -253,6 +277,7 @@ class Trace:
     cpus: int = 1  # CPUs of the machine
     use: Mapping[str, tuple[DeviceUse, ...]] = field(default_factory=dict)  # device channel -> readings in time order
     counting: Mapping[str, tuple[Counting, ...]] = field(default_factory=dict)  # channel -> who counts it, in time order
+    steps: tuple[StepRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +332,27 @@ class SpanCost:
 
 
 @dataclass(frozen=True, slots=True)
+class StepCost:
+    """What steps of one name cost, over all threads and processes that marked them.
+
+    Energy and CPU-seconds are of the process tree while such steps ran (their union: steps of four ranks that run at
+    once share it), divided by the steps. None: nothing to divide, or nothing to attribute.
+    """
+
+    name: str
+    count: int  # marks
+    writers: int  # threads that marked
+    duration_s: float  # while steps of this name ran
+    steps_per_s: float | None
+    median_s: float | None
+    p95_s: float | None
+    samples: int | None  # items worked through; None: the marks do not say
+    energy_per_step_j: Estimate | None
+    cpu_per_step_s: Estimate | None
+    energy_per_sample_j: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What one recorded stretch of work cost: the answer of `wattleak measure`."""
 
@@ -337,6 +383,7 @@ class Measurement:
     quality: Mapping[str, float] = field(default_factory=dict)
     journal: Path | None = None
     name: str | None = None
+    steps: tuple[StepCost, ...] = ()
     machine_counted_by: tuple[str, ...] = ()  # other runs of this node that count (a part of) the machine's energy
 
 
@@ -384,6 +431,21 @@ class Order(StrEnum):
     SEQUENTIAL = "sequential"  # all runs of the first variant, then all of the next: as published work does it
 
 
+class StoppingRule(StrEnum):
+    """How the error is shared between looks (analysis.sequential)."""
+
+    POCOCK = "pocock"
+    OBRIEN_FLEMING = "obrien-fleming"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """When an experiment may end early: the rule, and after how many complete blocks it looks. The last look is all."""
+
+    rule: StoppingRule
+    looks: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Design:
     """What is asked, fixed before the first run. The first variant is the reference."""
@@ -404,6 +466,8 @@ class Design:
     template: Variant | None = None  # the one command of a run table, its factors in braces
     order: Order = Order.RANDOM
     sessions: int = 1  # planned; `blocks` blocks in each
+    stopping: Stopping | None = None
+    eliminate: bool = False  # with `stopping`: a variant that a look shows to cost more is not run any further
     pad_environment: bool = False  # a random number of bytes in the environment of each run (Mytkowicz et al. 2009)
 
 
@@ -453,6 +517,7 @@ class Run:
     session: str
     measurement: Measurement
     failure: str | None = None  # why this run cannot count; None: it counts
+    dropped: tuple[str, ...] = ()  # variants that an earlier look had shown to cost more: not run in this block
 
     @property
     def id(self) -> str:
@@ -557,6 +622,19 @@ class QualityState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EffectSizes:
+    """Unitless sizes of an effect, to stand beside the change. None: not defined for this kind of data."""
+
+    rank_biserial: float | None = None  # paired: -1 the candidate is lower in every block, +1 higher
+    superiority: float | None = None  # share of pairs in which the candidate is higher, ties counting half
+    wilcoxon_p: float | None = None  # paired: two-sided signed-rank test
+    a12: float | None = None  # unpaired: probability that a candidate is higher than a reference
+    a12_low: float | None = None
+    a12_high: float | None = None
+    cliffs_delta: float | None = None  # unpaired: 2 a12 - 1
+
+
+@dataclass(frozen=True, slots=True)
 class MetricComparison:
     """One metric of reference and candidate. `change` is a fraction: candidate over reference, minus one."""
 
@@ -570,6 +648,7 @@ class MetricComparison:
     blocks: int  # complete pairs
     origin: Origin
     derived_from: str | None = None  # this metric is a function of that one and adds no evidence
+    sizes: EffectSizes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -603,6 +682,7 @@ class PairComparison:
     smallest_effect: float
     further_blocks: int | None  # how many more blocks would decide; None: decided, or not to be told
     doubts: tuple[str, ...] = ()
+    minimal_detectable: float | None = None  # smallest increase that so many blocks show with 80 % power, a fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -612,6 +692,7 @@ class Comparison:
     experiment: str
     pairs: tuple[PairComparison, ...]
     doubts: tuple[str, ...] = ()
+    omnibus_p: float | None = None  # Friedman test: do any of three or more variants differ in the primary metric?
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -24,12 +24,15 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from wattleak.errors import OwnFailure, WattleakError
+from wattleak.recorder import marks
+from wattleak.recorder.platforms import portable_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from wattleak.model import Carbon, ChannelEnergy, Estimate, Measurement, SpanCost
+    from wattleak.recorder.platforms import Platform
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -44,6 +47,8 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         store: Folder of the store; default $WATTLEAK_STORE or `.wattleak`.
         region: Place for the carbon intensity, as `--region`; default $WATTLEAK_REGION, else the world average.
         pue: Energy of the building over energy of the machine; default none stated.
+        idle_power: Watts of channels at rest, as `--idle-power`: {"cpu0": 50}. Without it the part of a CPU counter
+            that belongs to this process is known only as well as the run itself shows what rest is.
 
     After the block, `m` has `duration_s`, `cpu_s`, `energy` (by channel, of the machine), `attributed_energy_j` (of
     this process tree), and for the outermost block `carbon_g`, `peak_memory_b` and `measurement`. Each energy is an
@@ -59,11 +64,13 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         store: str | Path | None = None,
         region: str | None = None,
         pue: float | None = None,
+        idle_power: Mapping[str, float] | None = None,
     ) -> None:
         self.name = " ".join(name.split()) or "block"
         self._store = Path(store or os.environ.get("WATTLEAK_STORE") or ".wattleak")
         self._region = region or os.environ.get("WATTLEAK_REGION")
         self._pue = pue
+        self._idle_power = idle_power
         self._stack = contextlib.ExitStack()
         self._folder: Path | None = None
         self._span_id: int | None = None
@@ -103,19 +110,10 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
 
         run_id = token_hex(4)
         self._folder = launch.new_run_folder(self._store, run_id).resolve()
-        config = launch.attach_config(self._folder, probe_meters(), run_id=run_id, name=self.name, pid=os.getpid())
-        listen, address = launch.listen_for_spans(run_id)
-        stack.callback(_unlink, address)
-        config["listen"] = listen.fileno()
-        sidecar, control = launch.start_sidecar(config, os.environ, (listen.fileno(),))
-        listen.close()
-        stack.callback(control.close)
-        # What we started has forked and gone: wait for it before the first reading, or its CPU time would be ours.
-        sidecar.wait()
-        control.sendall(b"go\n")
-        if not (launch.read_line(control) or "").startswith("ready"):
-            raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
-        stack.callback(_stop, control)
+        probed = probe_meters(idle_power_w=self._idle_power)
+        config = launch.attach_config(self._folder, probed, run_id=run_id, name=self.name, pid=os.getpid())
+        platform = portable_platform()
+        address = _watch(config, run_id, stack) if platform is None else _watch_portably(config, platform, stack)
         stack.enter_context(
             _environment(
                 WATTLEAK_RECORDER=address,
@@ -124,6 +122,8 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
                 WATTLEAK_JOURNAL=str(self._folder / "journal.jsonl"),
             )
         )
+        marks.begin(str(self._folder))
+        stack.callback(marks.finish)
 
     # -- results -------------------------------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ def report_metric(name: str, value: float) -> bool:
     if not path:
         return False
     line = json.dumps({str(name): number}) + "\n"
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         os.write(fd, line.encode())
     finally:
@@ -234,9 +234,14 @@ class _Line:
     """A connection to the recorder."""
 
     def __init__(self, address: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        kind, _, rest = address.partition(":")
+        local = kind != "tcp"  # the portable recorder says tcp:PORT:TOKEN
+        port, _, token = rest.partition(":")
+        self._socket = socket.socket(socket.AF_UNIX if local else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            self._socket.connect(address)
+            self._socket.connect(address if local else ("127.0.0.1", int(port)))
+            if not local:
+                self._socket.sendall(token.encode() + b"\n")
         except OSError as error:
             self._socket.close()
             raise OwnFailure(
@@ -267,6 +272,40 @@ class _Line:
             self.ask(words)
         except (OSError, WattleakError) as error:
             print(f"wattleak: {error}", file=sys.stderr)
+
+
+def _watch(config: dict[str, Any], run_id: str, stack: contextlib.ExitStack) -> str:
+    """Have the Linux recorder watch this process until the stack ends; the address for spans."""
+    from wattleak.recorder import launch  # noqa: PLC0415 - a span does not need it
+
+    listen, address = launch.listen_for_spans(run_id)
+    stack.callback(_unlink, address)
+    config["listen"] = listen.fileno()
+    sidecar, control = launch.start_sidecar(config, os.environ, (listen.fileno(),))
+    listen.close()
+    stack.callback(control.close)
+    # What we started has forked and gone: wait for it before the first reading, or its CPU time would be ours.
+    sidecar.wait()
+    control.sendall(b"go\n")
+    if not (launch.read_line(control) or "").startswith("ready"):
+        raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
+    stack.callback(_stop, control)
+    return address
+
+
+def _watch_portably(config: dict[str, Any], platform: Platform, stack: contextlib.ExitStack) -> str:
+    """The same with the portable recorder, which is told what our children used: it cannot always see that."""
+    from wattleak.recorder import portable_launch  # noqa: PLC0415 - Linux does without
+
+    line, address = portable_launch.attach(config, platform)
+    before_s = portable_launch.children_waited_for_s()
+
+    def stop() -> None:
+        if not portable_launch.detach(line, portable_launch.children_waited_for_s() - before_s):
+            print("wattleak: the recorder was killed; the run is marked incomplete", file=sys.stderr)
+
+    stack.callback(stop)
+    return address
 
 
 def _stop(control: socket.socket) -> None:

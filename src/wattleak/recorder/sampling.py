@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import time
 
+from wattleak.recorder.node import share
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _FIRST_SAMPLES_S = (0.05, 0.1, 0.2, 0.4, 0.8)  # a run of a second has a power curve and a memory peak too
 _MOST_OF_A_CORE = 0.008  # of a core for reading a large tree; above it the tree is read less often
 _MODELS_EVERY = 5  # samples
+_SHORTEST_SLEEP_S = 0.5  # the two clocks are read one after the other
 
 
 class Sampler:
@@ -33,7 +36,7 @@ class Sampler:
         tree: ProcessTree,
         devices: DeviceWatch,
     ) -> None:
-        self._meters = meters
+        self._meters = share(meters, config)
         self._modelled: list[bool] = config["modelled"]
         self._share_host = bool(config["share_host"])
         self._interval_s = float(config["interval_s"])
@@ -44,21 +47,34 @@ class Sampler:
         self._samples = 0
         self._base_cpu_s = 0.0
         self._base_io = (0, 0)
+        self._asleep_before_s = 0.0
         self._stat_fd = os.open("/proc/stat", os.O_RDONLY | os.O_CLOEXEC)
         self.next_s = self._started_s
         self.peak_b = 0  # the most resident memory seen in a sample
 
-    def take(self, *, first: bool = False, exact: bool = False) -> None:
-        """Read everything and write it down. `exact` at the edges of what people ask about: look thoroughly."""
+    def take(self, *, first: bool = False, exact: bool = False, opening: bool = False) -> float:
+        """Read everything and write it down; gives the moment of reading, in seconds of the monotonic clock.
+
+        `exact` at the edges of what people ask about: look thoroughly. `opening`: a program waits to begin, so that
+        the meters are read last, and the disk is not waited for.
+        """
         own_s = time.thread_time()
+        thorough = first or exact or self._samples < len(_FIRST_SAMPLES_S)
+        seen = self._tree.sample(time.monotonic(), thorough=thorough) if opening else None
         now_s = time.monotonic()
         raw: dict[str, float] = {}
-        thorough = first or exact or self._samples < len(_FIRST_SAMPLES_S)
+        read_s: dict[str, float] = {}
         for meter, modelled in zip(self._meters, self._modelled, strict=True):
+            counts = meter.elect(now_s)
+            if counts is not None:
+                self._journal.write(counts)
             # A model knows no more than the CPU time that is in the sample anyway: it need not be asked each second.
             if not modelled or thorough or self._samples % _MODELS_EVERY == 0:
-                raw.update(meter.read())
-        cpu_s, memory_b, read_b, written_b, processes = self._tree.sample(now_s, thorough=thorough)
+                moment_s, readings = meter.read(now_s, exact=thorough, within_s=self._interval_s)
+                raw.update(readings)
+                if moment_s != now_s:
+                    read_s.update(dict.fromkeys(readings, moment_s))
+        cpu_s, memory_b, read_b, written_b, processes = seen or self._tree.sample(now_s, thorough=thorough)
         if first:
             self._base_cpu_s, self._base_io = cpu_s, (read_b, written_b)
         self.peak_b = max(self.peak_b, memory_b)
@@ -72,13 +88,20 @@ class Sampler:
             "o": max(0, written_b - self._base_io[1]),
             "p": processes,
         }
+        if read_s:
+            record["rt"] = read_s
+        asleep_s = self._asleep_s(now_s)
+        if asleep_s:
+            record["z"] = asleep_s
         busy_s = self._machine_busy_s() if self._share_host else None
         if busy_s is not None:
             record["b"] = busy_s
         self._journal.write(record)
         self._devices.look(now_s, first=first)
-        self._journal.sync()
+        if not opening:
+            self._journal.sync()
         self._plan_next(now_s, time.thread_time() - own_s)
+        return now_s
 
     def _plan_next(self, now_s: float, cost_s: float) -> None:
         if self._samples < len(_FIRST_SAMPLES_S):
@@ -88,6 +111,14 @@ class Sampler:
         self._samples += 1
         self.next_s = max(due_s, now_s + 0.001)
 
+    def _asleep_s(self, now_s: float) -> float:
+        """How long the machine has slept since the recording began: CLOCK_BOOTTIME counts that, CLOCK_MONOTONIC not."""
+        awake_less_s = _boot_clock_s() - now_s
+        if self._samples == 0:
+            self._asleep_before_s = awake_less_s
+        asleep_s = awake_less_s - self._asleep_before_s
+        return round(asleep_s, 3) if asleep_s >= _SHORTEST_SLEEP_S else 0.0
+
     def _machine_busy_s(self) -> float | None:
         try:
             fields = os.pread(self._stat_fd, 256, 0).split(b"\n", 1)[0].split()
@@ -96,6 +127,14 @@ class Sampler:
         except (OSError, ValueError, IndexError):
             return None
         return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _boot_clock_s() -> float:
+    """Seconds since the machine started, its sleep included; where no such clock exists, sleep stays unseen."""
+    try:
+        return time.clock_gettime(7)  # CLOCK_BOOTTIME (linux/time.h); `time` has the name on Linux alone
+    except (OSError, AttributeError):
+        return time.monotonic()
 
 
 def open_meters(specs: list[tuple[str, dict[str, object]]]) -> list[Meter]:

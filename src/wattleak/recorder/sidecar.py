@@ -26,6 +26,7 @@ from wattleak.recorder.devices import DeviceWatch
 from wattleak.recorder.journal import JournalWriter
 from wattleak.recorder.sampling import Sampler, open_meters
 from wattleak.recorder.spans import SpanServer
+from wattleak.recorder.steps import StepCollector
 from wattleak.recorder.tree import ProcessTree
 from wattleak.recorder.workload import Workload
 
@@ -33,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_TOGETHER_S = 0.3  # step marks are looked at beside a sample rather than by a waking of their own
 _ORPHAN_LOOK_S = 0.05  # how often the end of orphans is looked for; nothing announces it
 
 
@@ -54,6 +56,7 @@ class Recorder:
         self._devices = DeviceWatch(self._meters, self._journal, self._tree)
         self._sampler = Sampler(config, self._meters, self._journal, self._tree, self._devices)
         self._workload = Workload(config, self._poll, self._journal, self._tree, self._sampler)
+        self._steps = StepCollector(os.path.dirname(config["journal"]), self._journal, time.monotonic())  # noqa: PTH120 - pathlib costs 6 ms
         self._spans = SpanServer(config.get("listen"), self._poll, self._journal, self._sampler)
         self._poll.register(control, select.POLLIN)
 
@@ -82,6 +85,8 @@ class Recorder:
             if now_s >= self._sampler.next_s:
                 self._sampler.take()
                 now_s = time.monotonic()
+            if now_s >= self._steps.next_s - _TOGETHER_S:
+                self._steps.look(now_s)
             for fd, _event in self._poll.poll(max(0.0, self._wake_at_s() - now_s) * 1000):
                 self._serve(fd)
             self._workload.keep_killing()
@@ -90,7 +95,7 @@ class Recorder:
         self._finish()
 
     def _wake_at_s(self) -> float:
-        due_s = self._sampler.next_s
+        due_s = min(self._sampler.next_s, self._steps.next_s)
         if self._workload.exited is not None:
             return min(due_s, time.monotonic() + _ORPHAN_LOOK_S)
         if self._workload.kill_at_s is not None:
@@ -139,6 +144,8 @@ class Recorder:
         workload = self._workload
         self._devices.note_holders(time.monotonic())
         self._sampler.take(exact=True)
+        self._journal.free_reserve()
+        self._steps.finish()
         self._journal.write(
             {
                 "k": "end",

@@ -7,7 +7,9 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.attribution import attribute
+from wattleak.analysis.counting import count, counted_by
 from wattleak.analysis.energy import cpu_seconds, machine_energy
+from wattleak.analysis.steps import step_costs
 from wattleak.footprint.intensity import carbon
 from wattleak.model import Measurement, SpanCost
 from wattleak.recorder.trace import Recording, read_recording
@@ -94,7 +96,7 @@ def summarise(recording: Recording, *, quality: dict[str, float], region: str | 
         read_b=_most(sample.read_b for sample in trace.samples),
         written_b=_most(sample.written_b for sample in trace.samples),
         processes=max([1, *(sample.processes for sample in trace.samples)]),
-        energy=machine_energy(trace, *window),
+        energy=count(trace, machine_energy(trace, *window), *window),
         attributed=attribution.channels,
         attributed_energy_j=total_j,
         idle_energy_j=attribution.idle_j,
@@ -105,6 +107,8 @@ def summarise(recording: Recording, *, quality: dict[str, float], region: str | 
         notes=(*attribution.notes, *_notes(recording)),
         quality=quality,
         journal=recording.path,
+        machine_counted_by=counted_by(trace),
+        steps=step_costs(trace),
     )
 
 
@@ -137,7 +141,13 @@ def _incomplete_reason(recording: Recording) -> str | None:
 
 
 def _notes(recording: Recording) -> list[str]:
-    notes = list(recording.notes)
+    notes = [*recording.start.get("allocation", ()), *recording.notes]
+    others = counted_by(recording.trace)
+    if others:
+        notes.append(
+            f"run {', '.join(others)} of this node ran at the same time and counts the machine's energy: "
+            "add up attributed figures, not machine figures"
+        )
     if recording.damaged:
         notes.append(f"{recording.damaged} damaged line(s) of the journal were left out")
     end = recording.end or {}

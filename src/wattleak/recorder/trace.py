@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from binascii import crc32
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from wattleak.documents import channel_from_document, unavailable_from_document
 from wattleak.errors import OwnFailure
-from wattleak.model import DeviceUse, Gap, Holders, Sample, Span, Trace, Unavailable
+from wattleak.model import Counting, DeviceUse, Holders, Sample, Span, Trace, Unavailable
+from wattleak.recorder.gaps import find_gaps
+from wattleak.recorder.hindsight import narrow
 from wattleak.recorder.locks import is_locked
+from wattleak.recorder.step_records import StepRecords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_GAP_FACTOR = 3.0  # a silence this many sampling intervals long is a gap
-_SHORTEST_GAP_S = 3.0
+    from wattleak.model import Channel
 
 
 @dataclass(slots=True)
@@ -45,18 +46,16 @@ class Recording:
 
 def read_recording(path: Path) -> Recording:
     """Read a journal. Raises OwnFailure when it is missing, or so damaged that not even its start can be read."""
-    records, damaged, running = _records(path)
-    start = next((record for record in records if record["k"] == "start"), None)
-    if start is None:
-        raise OwnFailure(
-            f"{path} is not a journal: its first record cannot be read", f"remove the folder {path.parent}"
-        )
+    lines = _Lines(path)
+    start: dict[str, Any] | None = None
     samples: list[Sample] = []
     opened: dict[int, Span] = {}
     holders: dict[str, Holders] = {}
     use: dict[str, list[DeviceUse]] = {}
+    gathered: dict[str, list[dict[str, Any]]] = {"missed": [], "count": []}
+    steps = StepRecords()
     facts: dict[str, dict[str, Any]] = {}
-    for record in records:
+    for record in lines:
         kind = record["k"]
         if kind == "s":
             samples.append(_sample(record))
@@ -71,16 +70,32 @@ def read_recording(path: Path) -> Recording:
         elif kind == "use":
             seen = DeviceUse(record["t"], record["busy"], record["ours"], record["others"])
             use.setdefault(record["ch"], []).append(seen)
+        elif kind == "steps":
+            steps.add(record)
+        elif kind == "dropped":
+            steps.add_dropped(record)
+        elif kind in gathered:
+            gathered[kind].append(record)
+        elif kind == "start":
+            start = start or record
         else:
             facts[kind] = record
+    if start is None:
+        raise OwnFailure(
+            f"{path} is not a journal: its first record cannot be read", f"remove the folder {path.parent}"
+        )
+    steps.add_rings(path.parent)
+    channels = tuple(channel_from_document(item) for item in start["channels"])
     trace = Trace(
-        channels=tuple(channel_from_document(item) for item in start["channels"]),
-        samples=tuple(samples),
+        channels=channels,
+        samples=tuple(narrow(samples)),
         spans=tuple(opened.values()),
-        gaps=tuple(_gaps(samples, float(start["settings"]["interval_s"]))),
+        gaps=find_gaps(channels, samples, float(start["settings"]["interval_s"]), gathered["missed"]),
         holders=holders,
         cpus=int(start["cpus"]),
         use={channel: tuple(readings) for channel, readings in use.items()},
+        counting=_counting(channels, gathered["count"]),
+        steps=steps.runs(),
     )
     spawn = facts.get("spawn")
     return Recording(
@@ -88,36 +103,53 @@ def read_recording(path: Path) -> Recording:
         start=start,
         trace=trace,
         unavailable=tuple(unavailable_from_document(item) for item in start["unavailable"]),
-        running=running and "end" not in facts,
+        running=lines.running and "end" not in facts,
         started_s=None if spawn is None else spawn["t"],
         exited=facts.get("exit"),
         lost=facts["lost"]["what"] if "lost" in facts else None,
         end=facts.get("end"),
-        damaged=damaged,
+        damaged=lines.damaged,
+        notes=[f"{steps.dropped} step marks found no room and are not counted"] if steps.dropped else [],
     )
 
 
-def _records(path: Path) -> tuple[list[dict[str, Any]], int, bool]:
-    """All intact records, the number of damaged lines, and whether a recorder holds the file."""
-    try:
-        with path.open("rb") as file:
-            running = is_locked(file.fileno())
-            data = file.read()
-    except OSError as error:
-        raise OwnFailure(
-            f"cannot read {path}: {error.strerror}", "check that the store was not moved or removed"
-        ) from error
-    records: list[dict[str, Any]] = []
-    damaged = 0
-    for line in data.split(b"\n"):
+def _counting(channels: tuple[Channel, ...], records: list[dict[str, Any]]) -> dict[str, tuple[Counting, ...]]:
+    by_meter: dict[str, list[Counting]] = {}
+    for record in records:
+        by_meter.setdefault(record["m"], []).append(Counting(record["t"], record["by"]))
+    return {item.name: tuple(by_meter[item.meter]) for item in channels if item.meter in by_meter}
+
+
+class _Lines:
+    """The intact records of a journal, one at a time: a week of them need not fit into memory as text."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.damaged = 0
+        self.running = False  # a recorder holds the file
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        try:
+            with self._path.open("rb") as file:
+                self.running = is_locked(file.fileno())
+                for line in file:
+                    record = self._record(line.rstrip(b"\n"))
+                    if record is not None:
+                        yield record
+        except OSError as error:
+            raise OwnFailure(
+                f"cannot read {self._path}: {error.strerror}", "check that the store was not moved or removed"
+            ) from error
+
+    def _record(self, line: bytes) -> dict[str, Any] | None:
         if not line:
-            continue
+            return None
         checksum, _, body = line.partition(b" ")
-        if checksum == b"%08x" % crc32(body):
-            records.append(json.loads(body))
-        else:
-            damaged += 1
-    return records, damaged, running
+        if checksum != b"%08x" % crc32(body):
+            self.damaged += 1
+            return None
+        record: dict[str, Any] = json.loads(body)
+        return record
 
 
 def _sample(record: dict[str, Any]) -> Sample:
@@ -131,11 +163,6 @@ def _sample(record: dict[str, Any]) -> Sample:
         written_b=record.get("o"),
         processes=record["p"],
         unseen_s=record.get("u", 0.0),
+        read_s=record.get("rt", {}),
+        asleep_s=record.get("z", 0.0),
     )
-
-
-def _gaps(samples: list[Sample], interval_s: float) -> Iterator[Gap]:
-    limit_s = max(_SHORTEST_GAP_S, _GAP_FACTOR * interval_s)
-    for before, after in pairwise(samples):
-        if after.time_s - before.time_s > limit_s:
-            yield Gap(before.time_s - samples[0].time_s, after.time_s - samples[0].time_s)

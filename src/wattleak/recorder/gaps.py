@@ -1,0 +1,70 @@
+"""Gaps of a recording: stretches in which nothing, or not everything, was read. Found from the samples themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wattleak.model import Gap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wattleak.model import Channel, Sample
+
+_FACTOR = 3.0  # a silence this many sampling intervals long is a gap
+_SHORTEST_S = 3.0
+_MODELS_EVERY = 5  # samples; a modelled channel is not read more often (recorder.sampling)
+_SHORTEST_SLEEP_S = 0.5
+ASLEEP = "the machine slept"
+_UNWRITTEN = "the journal could not be written"
+
+
+def find_gaps(
+    channels: Sequence[Channel], samples: Sequence[Sample], interval_s: float, missed: Sequence[dict[str, Any]] = ()
+) -> tuple[Gap, ...]:
+    """All gaps in the order of their starts, in seconds since the first sample.
+
+    A silence of the recorder is a gap of all channels. One of a single channel, while the recorder took samples, is
+    its own. `missed` are the records in which the journal says itself that it could not be written.
+    """
+    if not samples:
+        return ()
+    limit_s = max(_SHORTEST_S, _FACTOR * interval_s)
+    gaps = [*_silences(samples, limit_s, missed)]
+    for channel in channels:
+        gaps += _drop_outs(channel, samples, limit_s * _MODELS_EVERY if str(channel.origin) == "modelled" else limit_s)
+    return tuple(sorted(gaps, key=lambda gap: (gap.start_s, gap.end_s)))
+
+
+def _silences(samples: Sequence[Sample], limit_s: float, missed: Sequence[dict[str, Any]]) -> Iterator[Gap]:
+    first_s = samples[0].time_s
+    before = samples[0]
+    explained: list[dict[str, Any]] = []
+    for sample in samples:
+        slept_s = sample.asleep_s - before.asleep_s
+        if slept_s >= _SHORTEST_SLEEP_S:
+            why = f"{ASLEEP} for {slept_s:.0f} s, which are in no figure"
+            yield Gap(before.time_s - first_s, sample.time_s - first_s, None, why)
+        elif sample.time_s - before.time_s > limit_s:
+            found = [item for item in missed if item["from"] <= sample.time_s and item["to"] >= before.time_s]
+            explained += found
+            yield Gap(before.time_s - first_s, sample.time_s - first_s, None, _UNWRITTEN if found else "")
+        before = sample
+    for item in missed:
+        if item not in explained and item["records"]:
+            yield Gap(max(samples[0].time_s, item["from"]) - first_s, item["to"] - first_s, None, _UNWRITTEN)
+
+
+def _drop_outs(channel: Channel, samples: Sequence[Sample], limit_s: float) -> Iterator[Gap]:
+    """Silences of one channel that hold at least one sample without it; one that never came back ends with the last."""
+    first_s = last_s = samples[0].time_s
+    absent = 0
+    for sample in samples:
+        if channel.name not in sample.raw:
+            absent += 1
+            continue
+        if absent and sample.time_s - last_s > limit_s:
+            yield Gap(last_s - first_s, sample.time_s - first_s, channel.name)
+        last_s, absent = sample.time_s, 0
+    if absent and samples[-1].time_s - last_s > limit_s:
+        yield Gap(last_s - first_s, samples[-1].time_s - first_s, channel.name)
