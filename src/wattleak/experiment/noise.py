@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.metrics import METRICS, readings_alike
@@ -78,8 +79,8 @@ def measure_noise(probed: Probed, budget_s: float, watch: Callable[[int, float],
 def _once(executor: LocalExecutor, block: int, position: int) -> Measurement:
     variant = Variant("control", (sys.executable, "-I", "-S", "-c", PROGRAM))
     planned = PlannedRun(block=block, position=position, variant=variant.name, seed=0)
-    run_id = f"noise-{block + 1}-{position}"
-    context = RunContext(experiment="doctor-noise", run_id=run_id, quality_regex=None, timeout_s=120.0)
+    # The id names the recorder's socket: two doctors at once must not meet.
+    context = RunContext(experiment="doctor-noise", run_id=token_hex(4), quality_regex=None, timeout_s=120.0)
     measurement, failure = executor.run(variant, planned, context)
     if failure is not None:
         raise MeasurementError(
