@@ -24,6 +24,13 @@ class Platform(NamedTuple):
     exit_usage: bool  # wait4 gives what a dead child, and all that it had waited for, have used
     io: bool  # bytes read and written by a process
 
+    @property
+    def loses(self) -> str:
+        """What the portable recorder cannot see there, for the notes of a measurement."""
+        if self.children_times or self.exit_usage:
+            return "a process that left its parent and ended between two looks is not counted"
+        return "what a child used after the last look, and a child that lived between two looks, is not counted"
+
 
 _PLATFORMS = {
     "linux": Platform("linux", children_times=True, exit_usage=True, io=True),

@@ -225,7 +225,10 @@ class Recorder:
     def _book_end(self) -> None:
         status, usage = self._status, self._usage
         assert status is not None
-        self._tree.settle(None if usage is None else usage.ru_utime + usage.ru_stime)
+        if usage is not None:
+            self._tree.settle(usage.ru_utime + usage.ru_stime)
+        else:
+            self._tree.settle(None, own_s=_own_usage_s(self._process))
         if usage is not None:
             # KiB everywhere but on macOS (getrusage(2)).
             self._peak_process_b = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -413,6 +416,20 @@ class _Spans:
 def _resident_b() -> int:
     """Resident set of this process: the size that a child has at the moment it is started."""
     return int(psutil.Process().memory_info().rss)
+
+
+def _own_usage_s(process: subprocess.Popen[bytes] | None) -> float | None:
+    """CPU-seconds of a dead process itself, from the handle that Popen holds (GetProcessTimes); None off Windows."""
+    if sys.platform != "win32" or process is None:
+        return None
+    import ctypes  # noqa: PLC0415 - for Windows alone
+    from ctypes import wintypes  # noqa: PLC0415 - as above
+
+    times = [wintypes.FILETIME() for _ in range(4)]  # created, ended, kernel, user: units of 100 ns
+    handle = wintypes.HANDLE(int(process._handle))  # noqa: SLF001 - the only handle on a process that is gone
+    if not ctypes.WinDLL("kernel32").GetProcessTimes(handle, *map(ctypes.byref, times)):
+        return None
+    return sum((time.dwHighDateTime << 32) + time.dwLowDateTime for time in times[2:]) / 1e7
 
 
 def _read_config(control: socket.socket) -> dict[str, Any]:

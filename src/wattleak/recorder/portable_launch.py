@@ -166,6 +166,7 @@ def detach(line: Line, children_s: float) -> bool:
 
 def _start_recorder(config: dict[str, Any], platform: Platform, env: Mapping[str, str], *, alone: bool = False) -> Line:
     """Start the recorder's process, `alone` out of reach of the terminal's Ctrl-C, and hand it its configuration."""
+    config["start"]["portable"] = {"name": platform.name, "loses": platform.loses}
     token = token_hex(16)
     with socket.create_server(("127.0.0.1", 0)) as server:
         process = subprocess.Popen(

@@ -118,12 +118,16 @@ class PsutilTree:
     def root_gone(self) -> bool:
         return self._root is not None and self._root.gone
 
-    def settle(self, usage_s: float | None) -> None:
-        """The root has ended. `usage_s` is what it and everything that it had waited for have used, by wait4."""
+    def settle(self, usage_s: float | None, *, own_s: float | None = None) -> None:
+        """The root has ended.
+
+        `usage_s` is what it and everything that it had waited for have used (wait4), `own_s` what it has used itself.
+        """
         root = self._root
         if root is None:
-            self._orphans_s += usage_s or 0.0  # it ended before it could be looked at
+            self._orphans_s += usage_s or own_s or 0.0  # it ended before it could be looked at
         else:
+            root.own_s = max(root.own_s, own_s or 0.0)
             if usage_s is not None:
                 root.dead_below_s = max(root.dead_below_s, usage_s - root.own_s)
             self._orphans_s += root.cpu_s
