@@ -29,6 +29,7 @@ class _Stretch:
     energy_j: float
     ours_s: float
     busy_s: float
+    unseen_s: float  # what may be missing from `ours_s`, at most
 
 
 def of_host(trace: Trace, channel: Channel, start_s: float, end_s: float) -> tuple[Estimate | None, str | None]:
@@ -43,8 +44,10 @@ def of_host(trace: Trace, channel: Channel, start_s: float, end_s: float) -> tup
         )
     idle_w, note = idle_power(channel, [Load(s.duration_s, s.energy_j, s.busy_s / s.duration_s) for s in stretches])
 
-    def ours_j(watts: float) -> float:
-        return sum(min(1.0, s.ours_s / s.busy_s) * _above(s, watts) for s in stretches if s.busy_s > 0)
+    def ours_j(watts: float, *, unseen: bool = False) -> float:
+        return sum(
+            min(1.0, (s.ours_s + s.unseen_s * unseen) / s.busy_s) * _above(s, watts) for s in stretches if s.busy_s > 0
+        )
 
     def tick_j(watts: float) -> float:
         """What one tick of ours at each end of the window stands for."""
@@ -53,7 +56,7 @@ def of_host(trace: Trace, channel: Channel, start_s: float, end_s: float) -> tup
 
     accuracy = (whole.low / whole.value, whole.high / whole.value) if whole.value > 0 else (1.0, 1.0)
     low_j = (ours_j(idle_w.high) - tick_j(idle_w.high)) * accuracy[0]
-    high_j = (ours_j(idle_w.low) + tick_j(idle_w.low)) * accuracy[1]
+    high_j = (ours_j(idle_w.low, unseen=True) + tick_j(idle_w.low)) * accuracy[1]
     return around(ours_j(idle_w.value), low_j, high_j, channel.origin), note
 
 
@@ -79,6 +82,7 @@ def _stretches(trace: Trace, channel: Channel, start_s: float, end_s: float) -> 
             energy.at(after.time_s) - energy.at(before.time_s),
             ours_s := max(0.0, after.cpu_s - before.cpu_s),
             max(ours_s, _busy_s(after) - _busy_s(before)),
+            max(0.0, after.unseen_s - before.unseen_s),
         )
         for before, after in pairwise(cuts)
         if after.time_s > before.time_s

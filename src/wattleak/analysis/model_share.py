@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.energy import cpu_seconds
+from wattleak.analysis.energy import cpu_seconds, unseen_seconds
 from wattleak.analysis.estimates import scaled
 
 if TYPE_CHECKING:
@@ -13,5 +13,7 @@ if TYPE_CHECKING:
 
 
 def of_model(trace: Trace, channel: Channel, watts: Estimate, start_s: float, end_s: float) -> Estimate:
-    """Joules above idle of the tree over a window."""
-    return replace(scaled(watts, cpu_seconds(trace.samples, start_s, end_s)), origin=channel.origin)
+    """Joules above idle of the tree over a window. CPU time that may be missing widens the range."""
+    unseen_j = watts.high * unseen_seconds(trace.samples, start_s, end_s)
+    seen_j = scaled(watts, cpu_seconds(trace.samples, start_s, end_s))
+    return replace(seen_j, high=seen_j.high + unseen_j, origin=channel.origin)

@@ -24,7 +24,6 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from wattleak.errors import OwnFailure, WattleakError
-from wattleak.recorder.platforms import portable_platform
 from wattleak.recorder import marks
 from wattleak.recorder.platforms import portable_platform
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wattleak.model import Carbon, ChannelEnergy, Estimate, Measurement, SpanCost
-    from wattleak.recorder.platforms import Platform
     from wattleak.recorder.platforms import Platform
 
 _P = ParamSpec("_P")
@@ -274,40 +272,6 @@ class _Line:
             self.ask(words)
         except (OSError, WattleakError) as error:
             print(f"wattleak: {error}", file=sys.stderr)
-
-
-def _watch(config: dict[str, Any], run_id: str, stack: contextlib.ExitStack) -> str:
-    """Have the Linux recorder watch this process until the stack ends; the address for spans."""
-    from wattleak.recorder import launch  # noqa: PLC0415 - a span does not need it
-
-    listen, address = launch.listen_for_spans(run_id)
-    stack.callback(_unlink, address)
-    config["listen"] = listen.fileno()
-    sidecar, control = launch.start_sidecar(config, os.environ, (listen.fileno(),))
-    listen.close()
-    stack.callback(control.close)
-    # What we started has forked and gone: wait for it before the first reading, or its CPU time would be ours.
-    sidecar.wait()
-    control.sendall(b"go\n")
-    if not (launch.read_line(control) or "").startswith("ready"):
-        raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
-    stack.callback(_stop, control)
-    return address
-
-
-def _watch_portably(config: dict[str, Any], platform: Platform, stack: contextlib.ExitStack) -> str:
-    """The same with the portable recorder, which is told what our children used: it cannot always see that."""
-    from wattleak.recorder import portable_launch  # noqa: PLC0415 - Linux does without
-
-    line, address = portable_launch.attach(config, platform)
-    before_s = portable_launch.children_waited_for_s()
-
-    def stop() -> None:
-        if not portable_launch.detach(line, portable_launch.children_waited_for_s() - before_s):
-            print("wattleak: the recorder was killed; the run is marked incomplete", file=sys.stderr)
-
-    stack.callback(stop)
-    return address
 
 
 def _watch(config: dict[str, Any], run_id: str, stack: contextlib.ExitStack) -> str:

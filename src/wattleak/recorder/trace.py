@@ -12,7 +12,6 @@ from wattleak.errors import OwnFailure
 from wattleak.model import Counting, DeviceUse, Holders, Sample, Span, Trace, Unavailable
 from wattleak.recorder.gaps import find_gaps
 from wattleak.recorder.hindsight import narrow
-from wattleak.recorder.hindsight import narrow
 from wattleak.recorder.locks import is_locked
 from wattleak.recorder.step_records import StepRecords
 
