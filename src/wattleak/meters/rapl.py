@@ -18,7 +18,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wattleak.meters.powercap import Zone
+    from wattleak.meters.cpuinfo import Processor
     from wattleak.model import Channel, Unavailable
 
 _ROOT = "/sys/class/powercap"
@@ -35,6 +35,7 @@ class RaplMeter:
     """
 
     name = "rapl"
+    common = True  # hardware counts: what one process reads, another would read too
 
     def __init__(self, root: str | None = None, host: str = "/") -> None:
         self._root = root or os.environ.get("WATTLEAK_POWERCAP") or _ROOT
@@ -58,7 +59,18 @@ class RaplMeter:
         self.losses = powercap.explain_losses([zone for zone in zones if zone.key not in seen])
         processor = read_processor(self._host)
         inside = frozenset(names[zone] for zone in readable if zone.kind != "psys")
-        return tuple(_channel(zone, names[zone], inside, processor.vendor, processor.name) for zone in readable)
+        return tuple(
+            rapl_channel(
+                names[zone],
+                self.name,
+                zone.kind,
+                processor,
+                inside=inside,
+                wrap_j=zone.range_j,
+                where=f"powercap zone {zone.id}",
+            )
+            for zone in readable
+        )
 
     def spec(self) -> dict[str, object]:
         """Path of the counter of each channel."""
@@ -93,22 +105,25 @@ class RaplMeter:
         self._fds = {}
 
 
-def _channel(zone: Zone, name: str, inside: frozenset[str], vendor: str | None, device: str | None) -> Channel:
+def rapl_channel(
+    name: str, meter: str, kind: str, processor: Processor, *, inside: frozenset[str], wrap_j: float | None, where: str
+) -> Channel:
+    """Describe a RAPL counter: `kind` is package, dram or psys; `inside` is used for psys, which holds the others."""
     from wattleak.model import Channel, Origin, Part, Quantity  # noqa: PLC0415 - only the probe builds channels
 
-    part = {"package": Part.CPU, "dram": Part.DRAM, "psys": Part.MACHINE}[zone.kind]
-    error = _PACKAGE_ERROR.get(vendor or "", _OTHER_ERROR) if zone.kind == "package" else _OTHER_ERROR
+    part = {"package": Part.CPU, "dram": Part.DRAM, "psys": Part.MACHINE}[kind]
+    error = _PACKAGE_ERROR.get(processor.vendor or "", _OTHER_ERROR) if kind == "package" else _OTHER_ERROR
     return Channel(
         name=name,
-        meter=RaplMeter.name,
+        meter=meter,
         part=part,
         origin=Origin.COUNTER,
         quantity=Quantity.ENERGY_J,
         period_s=_PERIOD_S,
         relative_low=1 - error,
         relative_high=1 + error,
-        wrap_j=zone.range_j,
-        contains=inside if zone.kind == "psys" else frozenset(),
-        device=device,
-        source=f"RAPL {zone.kind} counter, powercap zone {zone.id}; accuracy +-{error:.0%} assumed, none is published",
+        wrap_j=wrap_j,
+        contains=inside if kind == "psys" else frozenset(),
+        device=processor.name,
+        source=f"RAPL {kind} counter, {where}; accuracy +-{error:.0%} assumed, none is published",
     )

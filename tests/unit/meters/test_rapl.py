@@ -76,6 +76,22 @@ def test_packages_memory_and_platform_each_once(server):
     server.close()
 
 
+def test_amd_has_packages_only_and_its_counter_is_a_model(tmp_path):
+    """An EPYC shows the zones of Intel's driver: packages and their cores, no memory, no platform."""
+    cpuinfo = BARE_METAL.replace("GenuineIntel", "AuthenticAMD").replace("Xeon 8375C", "AMD EPYC 7763")
+    for package, energy_uj in ((0, 7_000_000), (1, 9_000_000)):
+        zone(tmp_path / "p", f"intel-rapl:{package}", f"package-{package}", energy_uj, 65_532_610_987)
+        zone(tmp_path / "p", f"intel-rapl:{package}:0", "core", 1_000_000, 65_532_610_987)
+    meter = RaplMeter(str(tmp_path / "p"), host(tmp_path, cpuinfo))
+    found = channels(meter)
+    assert set(found) == {"cpu0", "cpu1"}
+    assert (found["cpu0"].relative_low, found["cpu0"].relative_high) == (0.8, 1.2), "Intel's package is +-10 %"
+    assert found["cpu0"].wrap_j == pytest.approx(65532.610987)
+    meter.open(meter.spec())
+    assert meter.read() == {"cpu0": 7.0, "cpu1": 9.0}
+    meter.close()
+
+
 def test_it_conforms(server):
     assert check_meter(server) == ()
 

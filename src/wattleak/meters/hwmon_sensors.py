@@ -1,0 +1,309 @@
+"""Which hwmon drivers are understood, and what their sensors see. Imported by probes only.
+
+Facts: names and attributes are those of the kernel's Documentation/hwmon (power_meter, amd_energy, fam15h_power,
+macsmc-hwmon, corsair-psu, pmbus), of Documentation/gpu/amdgpu/thermal.rst ("on APUs this includes the CPU"; only
+APUs have the northbridge voltage `vddnb`) and of the ABI files for i915 and xe. NVIDIA Grace's ACPI meters name their
+place in `power1_oem_info`: the socket's meter (CPU, fabric and memory) is read; the module's, which holds the GPU
+too, is not.
+
+Ranges: the accuracy that an ACPI meter's firmware states, and never better than +-5 %. No driver of the others states
+one: +-5 % for the input of a power supply, +-10 % for what a controller or a GPU says of itself and +-20 % for AMD's
+modelled CPU counters are assumptions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_METER = "hwmon"
+_ACPI = "power_meter"
+_WHOLE_SYSTEM = "LNXSYBUS:00"  # the ACPI object \_SB: an ACPI meter that measures it measures the machine
+_LEAST_ERROR = 0.05
+_GRACE = re.compile(r"(?P<what>Grace|CPU) Power Socket (?P<socket>\d+)")
+_GRACE_OTHER = re.compile(r"(Module|SysIO) Power Socket \d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What the sensors of one driver see.
+
+    `labels` picks among several sensors of a device; without it the first is taken. `channel` gets the number of the
+    device behind it, unless all devices together make up one channel (`summed`).
+    """
+
+    names: tuple[str, ...]
+    attribute: str  # regular expression of the file name
+    labels: str | None
+    part: Part
+    channel: str
+    device: str
+    period_s: float  # where no file says it: assumptions
+    error: float
+    mirrors: str | None = None  # a meter that reads the same devices better
+    summed: bool = False
+
+
+DRIVERS: tuple[Driver, ...] = (
+    Driver(("amd_energy",), r"energy\d+_input", r"Esocket\d+", Part.CPU, "cpu", "AMD CPU package", 0.001, 0.20),
+    Driver(("fam15h_power",), r"power1_(average|input)", None, Part.CPU, "cpu", "AMD CPU package", 0.1, 0.20),
+    Driver(("apm_xgene",), r"power\d+_input", r"(CPU|IO) power", Part.CPU, "cpu0", "Arm SoC", 0.1, 0.10, summed=True),
+    Driver(("amdgpu",), r"power1_(average|input)", None, Part.GPU, "amd-gpu", "AMD GPU", 0.1, 0.10, "amd-smi"),
+    Driver(("nouveau",), r"power1_input", None, Part.GPU, "nvidia-gpu", "NVIDIA GPU", 0.1, 0.10, "nvml"),
+    Driver(("i915", "xe"), r"energy\d+_input", r"card|pkg|", Part.GPU, "intel-gpu", "Intel GPU", 0.01, 0.10),
+    Driver(
+        ("macsmc_hwmon", "macsmc-hwmon"),
+        r"power\d+_input",
+        r"Total System Power",
+        Part.MACHINE,
+        "machine-smc",
+        "Apple SMC",
+        1.0,
+        0.10,
+        summed=True,
+    ),
+    Driver(
+        ("corsairpsu",),
+        r"power\d+_input",
+        r"power total",
+        Part.MACHINE,
+        "machine-psu",
+        "power supply (output)",
+        1.0,
+        0.10,
+        summed=True,
+    ),
+    Driver(
+        ("dps650ab", "dps800", "dps920ab", "ibm-cffps", "ibm-cffps1", "ibm-cffps2", "ipsps1", "crps185", "fsp-3y"),
+        r"power\d+_input",
+        r"pin1?",
+        Part.MACHINE,
+        "machine-psu",
+        "power supplies (input)",
+        1.0,
+        0.05,
+        summed=True,
+    ),
+)
+"""Drivers beside ACPI's, whose meters say themselves what they see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One file, and what it shows."""
+
+    path: str
+    channel: str
+    part: Part
+    energy: bool
+    period_s: float
+    error: float
+    device: str
+    source: str
+
+
+def find_sensors(root: str, read_already: Sequence[Channel]) -> tuple[list[Sensor], tuple[Unavailable, ...]]:
+    """Sensors that are understood and readable, and what is lost by those that are not readable or not clear."""
+    found: list[Sensor] = []
+    losses: list[Unavailable] = []
+    devices = _devices(root)
+    for driver in DRIVERS:
+        if driver.mirrors is not None and any(channel.meter == driver.mirrors for channel in read_already):
+            continue
+        mine = [folder for name, folder in devices if name in driver.names]
+        sensors = [sensor for number, folder in enumerate(mine) for sensor in _sensors_of(driver, folder, number)]
+        taken = {sensor.channel for sensor in found}  # two drivers that see one package: the first of the table is read
+        found += [sensor for sensor in sensors if sensor.channel not in taken]
+    taken = {sensor.channel for sensor in found}
+    acpi = _acpi([folder for name, folder in devices if name == _ACPI], losses)
+    found += [sensor for sensor in acpi if sensor.channel not in taken]
+    if any(channel.part is Part.CPU for channel in read_already):
+        found = [sensor for sensor in found if sensor.part is not Part.CPU]
+    readable = [sensor for sensor in found if _opens(sensor.path)]
+    closed = [sensor for sensor in found if sensor not in readable]
+    broken = {sensor.channel for sensor in closed}
+    if closed:
+        listed = ", ".join(f"{sensor.channel} ({sensor.device})" for sensor in closed)
+        paths = " ".join(sensor.path for sensor in closed)
+        reason = f"this user may not read the sensors of {listed}: their energy is in no figure"
+        losses.append(Unavailable(_METER, reason, f"sudo chmod a+r {paths} (until reboot)"))
+    return [sensor for sensor in readable if sensor.channel not in broken], tuple(losses)
+
+
+def channels_of(sensors: Sequence[Sensor]) -> tuple[tuple[Channel, ...], dict[str, list[str]]]:
+    """Channels and the files that make up each."""
+    grouped: dict[str, list[Sensor]] = {}
+    for sensor in sensors:
+        grouped.setdefault(sensor.channel, []).append(sensor)
+    channels = []
+    for name, parts in grouped.items():
+        first, error = parts[0], max(sensor.error for sensor in parts)
+        several = f", sum of {len(parts)} sensors" if len(parts) > 1 else ""
+        channels.append(
+            Channel(
+                name=name,
+                meter=_METER,
+                part=first.part,
+                origin=Origin.COUNTER if first.energy else Origin.SAMPLED,
+                quantity=Quantity.ENERGY_J if first.energy else Quantity.POWER_W,
+                period_s=max(sensor.period_s for sensor in parts),
+                relative_low=1 - error,
+                relative_high=1 + error,
+                device=first.device,
+                source=first.source + several,
+            )
+        )
+    return tuple(channels), {name: [sensor.path for sensor in parts] for name, parts in grouped.items()}
+
+
+def explain(root: str) -> Unavailable:
+    """Say why no sensor is read. Nothing is lost by it: most machines have none."""
+    unknown = sorted(
+        f"{name} {path.name}"
+        for name, folder in _devices(root)
+        for path in _attributes(folder, r"(power\d+_(input|average)|energy\d+_input)")
+    )
+    if unknown:
+        reason = f"{root} has power sensors, but where in the machine they sit is not known: {', '.join(unknown)}"
+        return Unavailable(_METER, reason, "nothing to type: what they show may be part of another figure")
+    reason = f"this machine has no power sensor under {root}"
+    return Unavailable(_METER, reason, "on a server: sudo modprobe acpi_power_meter, or --meters with ipmi")
+
+
+def _sensors_of(driver: Driver, folder: Path, number: int) -> list[Sensor]:
+    files = _attributes(folder, driver.attribute)
+    labels = {path: _read(_beside(path, "label")) for path in files}
+    if driver.labels is not None:
+        files = [path for path in files if re.fullmatch(driver.labels, labels[path])]
+    if driver.names == ("amd_energy",):
+        sockets = [(path, f"cpu{labels[path].removeprefix('Esocket').lstrip('0') or '0'}") for path in files]
+        return [_sensor(driver, path, channel, driver.part, labels[path]) for path, channel in sockets]
+    if not driver.summed:
+        files = sorted(files, key=lambda path: labels[path] != "card")[:1]  # xe: the card holds the package
+    apu = driver.names == ("amdgpu",) and _read(folder / "in1_label") == "vddnb"
+    part, base = (Part.CPU, "cpu") if apu else (driver.part, driver.channel)
+    name = base if driver.summed else f"{base}{number}"
+    return [_sensor(driver, path, name, part, labels[path], apu=apu) for path in files]
+
+
+def _sensor(driver: Driver, path: Path, channel: str, part: Part, label: str, *, apu: bool = False) -> Sensor:
+    device = "AMD APU (CPU and GPU)" if apu else driver.device
+    return Sensor(
+        path=str(path),
+        channel=channel,
+        part=part,
+        energy=path.name.startswith("energy"),
+        period_s=_interval_s(path) or driver.period_s,
+        error=driver.error,
+        device=device,
+        source=f"hwmon {driver.names[0]} {path.name}{f' ({label})' if label else ''}; accuracy +-{driver.error:.0%} "
+        "assumed, none is published",
+    )
+
+
+def _acpi(folders: Sequence[Path], losses: list[Unavailable]) -> list[Sensor]:
+    """ACPI power meters: the machine's, or those of Grace sockets."""
+    sensors: dict[str, Sensor] = {}
+    whole: list[Path] = []
+    for folder in folders:
+        info = _read(folder / "power1_oem_info")
+        grace = _GRACE.fullmatch(info)
+        if grace is not None:
+            channel = f"cpu{grace['socket']}"
+            if channel not in sensors or grace["what"] == "Grace":  # the socket's meter holds the CPU rail's
+                what = "CPU, fabric and memory" if grace["what"] == "Grace" else "CPU rail"
+                sensors[channel] = _acpi_sensor(folder, channel, Part.CPU, f"NVIDIA Grace ({what})")
+        elif not _GRACE_OTHER.fullmatch(info) and _read(folder / "power1_is_battery") != "1":
+            whole.append(folder)
+    whole = [folder for folder in whole if (folder / "measures" / _WHOLE_SYSTEM).exists()] or whole
+    if len(whole) == 1:
+        model = " ".join(word for word in (_read(whole[0] / "power1_model_number"), "ACPI power meter") if word)
+        sensors["machine-acpi"] = _acpi_sensor(whole[0], "machine-acpi", Part.MACHINE, model)
+    elif whole:
+        reason = f"the firmware has {len(whole)} ACPI power meters and does not say what each of them measures"
+        losses.append(Unavailable(_METER, reason, "use a meter of the whole machine: --meters with ipmi or plug"))
+    return list(sensors.values())
+
+
+def _acpi_sensor(folder: Path, channel: str, part: Part, device: str) -> Sensor:
+    path = folder / "power1_average"
+    stated = _accuracy(_read(folder / "power1_accuracy"))
+    error = max(_LEAST_ERROR, 1 - stated) if stated is not None else 0.10
+    said = f"firmware states {stated:.1%} accuracy" if stated is not None else "no accuracy stated"
+    return Sensor(
+        path=str(path),
+        channel=channel,
+        part=part,
+        energy=False,
+        period_s=_interval_s(path) or 1.0,
+        error=error,
+        device=device,
+        source=f"ACPI power meter, {said}, +-{error:.0%} taken",
+    )
+
+
+def _accuracy(text: str) -> float | None:
+    """`90.0%` as a fraction. The kernel prints thousandths of a percent without leading zeros: 99.50% is 99.050 %."""
+    match = re.fullmatch(r"(\d+)\.(\d{1,3})%", text)
+    if match is None:
+        return None
+    percent = int(match[1]) + int(match[2]) / 1000
+    return percent / 100 if 0 < percent <= 100 else None
+
+
+def _interval_s(path: Path) -> float | None:
+    """Over how long the reading is averaged, or how often it is taken, where the driver says so (milliseconds)."""
+    for file in (_beside(path, "average_interval"), path.parent / "update_interval"):
+        text = _read(file)
+        if text.isdigit() and int(text) > 0:
+            return int(text) / 1000
+    return None
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """`power1_label` for `power1_average`."""
+    return path.with_name(f"{path.name.partition('_')[0]}_{ending}")
+
+
+def _devices(root: str) -> list[tuple[str, Path]]:
+    """Name and folder of each device. Old drivers keep their files one level down, in `device`."""
+    found: list[tuple[str, Path]] = []
+    for folder in sorted(Path(root).glob("hwmon*"), key=lambda folder: (len(folder.name), folder.name)):
+        for place in (folder, folder / "device"):
+            name = _read(place / "name")
+            if name and _attributes(place, r"(power|energy)\d+_\w+"):
+                found.append((name, place))
+                break
+    return found
+
+
+def _attributes(folder: Path, pattern: str) -> list[Path]:
+    """Files of a device by name, power1 before power10, averages before momentary readings."""
+    try:
+        files = [path for path in folder.iterdir() if re.fullmatch(pattern, path.name)]
+    except OSError:
+        return []
+    return sorted(files, key=lambda path: (len(path.name.partition("_")[0]), path.name))
+
+
+def _opens(path: str) -> bool:
+    """May it be read? A sensor that answers with an error now may answer later."""
+    try:
+        with Path(path).open("rb"):
+            return True
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
