@@ -61,6 +61,8 @@ def attribute(trace: Trace, start_s: float, end_s: float) -> Attribution:
 def _of_channel(
     trace: Trace, channel: Channel, start_s: float, end_s: float
 ) -> tuple[ChannelEnergy | None, str | None]:
+    if channel.origin is Origin.CONSTANT:
+        return None, None  # a figure that does not react to the work is the machine's, whoever works
     if channel.part is Part.GPU:
         return of_device(trace, channel, start_s, end_s)
     if channel.watts_per_busy_cpu is not None:
@@ -70,6 +72,14 @@ def _of_channel(
 
 
 def _innermost(channels: Sequence[Channel]) -> list[Channel]:
-    """Channels that contain no other one that is read: psys holds the package, so only the package is attributed."""
-    names = {channel.name for channel in channels}
-    return [channel for channel in channels if not channel.contains & names]
+    """Channels that contain no other one that is read: psys holds the package, so only the package is attributed.
+
+    A measured one gives way only to measured ones: a plug is attributed where the CPU inside it is only modelled. A
+    constant is nobody's: it would be there without us.
+    """
+    ours = [channel for channel in channels if channel.origin is not Origin.CONSTANT]
+    names = {channel.name for channel in ours}
+    measured = {channel.name for channel in ours if channel.origin is not Origin.MODELLED}
+    return [
+        channel for channel in ours if not channel.contains & (names if channel.origin is Origin.MODELLED else measured)
+    ]

@@ -114,6 +114,16 @@ def hypervisor(host: str = "/") -> str | None:
     return named or _line(base / "sys/hypervisor/type") or None
 
 
+def instance_type(host: str = "/") -> str | None:
+    """The type of cloud instance that the firmware names, without asking the network; None where it names none.
+
+    AWS Nitro instances carry it as the product name. Azure and Google Cloud name only the cloud ("Virtual Machine",
+    "Google Compute Engine"): there the type has to be stated.
+    """
+    base = Path(host) / "sys/class/dmi/id"
+    return (_line(base / "product_name") or None) if _line(base / "sys_vendor") == "Amazon EC2" else None
+
+
 def _line(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")

@@ -1,0 +1,120 @@
+"""Which accelerators without a readable counter this machine has: PCI identity, device nodes, what the cloud says.
+
+Nothing is asked over the network and no driver is loaded. Imported by probes only, never by the recorder.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+TABLE_VERSION = "accelerator_watts 1"
+
+# PCI identity of a chip (vendor, device) -> name in our table, or in words what it is when no power is published.
+# Google: jax/_src/hardware_utils.py. Habana: drivers/accel/habanalabs and Intel's hl-thunk. Intel: i915_pciids.h.
+_PCI = {
+    (0x1AE0, 0x0027): "TPU v2 or v3",  # one identity for both: TPU_ACCELERATOR_TYPE tells them apart
+    (0x1AE0, 0x005E): "tpu-v4",
+    (0x1AE0, 0x0062): "TPU v5p",
+    (0x1AE0, 0x0063): "TPU v5e",
+    (0x1AE0, 0x006F): "TPU v6e",
+    (0x1AE0, 0x0076): "TPU 7x",
+    (0x1DA3, 0x1000): "Gaudi (first generation)",
+    (0x1DA3, 0x1020): "gaudi2",
+    (0x1DA3, 0x1060): "gaudi3",
+    (0x1DA3, 0x1063): "gaudi3-pcie",
+    (0x8086, 0x0BD5): "max-1550",
+    (0x8086, 0x0BDA): "max-1100",
+    (0x8086, 0x56C0): "flex-170",
+}
+_OLD_TPU = "TPU v2 or v3"
+_NODES = {  # where the device files of a family lie, by the start of its name in the table
+    "tpu": ("accel[0-9]*", "vfio/[0-9]*"),
+    "gaudi": ("accel/accel[0-9]*", "hl[0-9]*"),
+    "max": ("dri/renderD[0-9]*",),
+    "flex": ("dri/renderD[0-9]*",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Watts:
+    """A row of the table: power of one chip or card."""
+
+    name: str
+    measured: bool  # by its maker, in production; otherwise `high_w` is a thermal design power and the others absent
+    low_w: float | None
+    mean_w: float | None
+    high_w: float
+    source: str
+    year: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Accelerators of one kind. `unknown` says in words what they are when no power of them is published."""
+
+    name: str
+    count: int
+    nodes: tuple[str, ...]  # device files, the one of the first chip first; empty when there are not as many as chips
+    known: Watts | None
+
+
+def find_accelerators(host: str = "/", accelerator_type: str | None = None) -> tuple[Found, ...]:
+    """What this machine has. `accelerator_type` is Google's name of the slice (TPU_ACCELERATOR_TYPE: `v3-8`)."""
+    counts: dict[str, int] = {}
+    for folder in sorted((Path(host) / "sys/bus/pci/devices").glob("*")):
+        name = _PCI.get((_hex(folder / "vendor") or 0, _hex(folder / "device") or 0))
+        if name is not None:
+            name = _which_old_tpu(accelerator_type) if name == _OLD_TPU else name
+            counts[name] = counts.get(name, 0) + 1
+    neuron = len(list((Path(host) / "dev").glob("neuron[0-9]*")))
+    if neuron:
+        counts["AWS Trainium or Inferentia"] = neuron
+    table = read_table()
+    return tuple(Found(name, n, nodes_of(name, n, host), table.get(name)) for name, n in counts.items())
+
+
+def nodes_of(name: str, count: int, host: str = "/") -> tuple[str, ...]:
+    """Device files of `count` chips; empty when another number of them is there: then nobody knows whose is whose."""
+    for pattern in _NODES.get(name.partition("-")[0].rstrip("0123456789"), ()):
+        found = sorted((Path(host) / "dev").glob(pattern), key=lambda path: (len(path.name), path.name))
+        if len(found) == count:
+            return tuple(map(str, found))
+    return ()
+
+
+def read_table() -> dict[str, Watts]:
+    """Power of one chip or card, by name."""
+    text = (files("wattleak.meters") / "data" / "accelerator_watts.csv").read_text(encoding="utf-8")
+    return {
+        row["name"]: Watts(
+            row["name"],
+            row["kind"] == "measured",
+            float(row["low_w"]) if row["low_w"] else None,
+            float(row["mean_w"]) if row["mean_w"] else None,
+            float(row["high_w"]),
+            row["source"],
+            int(row["year"]),
+        )
+        for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    }
+
+
+def accelerator_type_of_environment() -> str | None:
+    """What a TPU virtual machine says that it is: `v4-8`, `v5litepod-4`."""
+    return os.environ.get("TPU_ACCELERATOR_TYPE") or None
+
+
+def _which_old_tpu(accelerator_type: str | None) -> str:
+    generation = (accelerator_type or "").partition("-")[0]
+    return f"tpu-{generation}" if generation in ("v2", "v3") else _OLD_TPU
+
+
+def _hex(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii").strip(), 16)
+    except (OSError, ValueError):
+        return None
