@@ -84,10 +84,14 @@ class _Writer:
             self._head = words[2] = head + 1
 
     def _open(self) -> memoryview[int] | None:
+        global _writer  # noqa: PLW0603 - nothing more to try: from now on marking is free
+        if not hasattr(os, "pread"):
+            print("wattleak: steps are not recorded: Windows shares no file as their ring needs it", file=sys.stderr)
+            _writer = None
+            return None
         import fcntl  # noqa: PLC0415 - only programs that mark pay for it
         import mmap  # noqa: PLC0415 - as above
 
-        global _writer  # noqa: PLW0603 - nothing more to try: from now on marking is free
         stem = f"{self._folder}/{ring.FOLDER}/{time.monotonic_ns():016x}-{os.getpid()}"
         try:
             os.makedirs(f"{self._folder}/{ring.FOLDER}", mode=0o700, exist_ok=True)  # noqa: PTH103 - light imports
