@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.effect import log_ratios
@@ -84,5 +85,12 @@ def spread_of(metric: str, origin: Origin, pairs: Sequence[tuple[float, float]])
 
 
 def _detectable(blocks: int, spread: float, low: float, high: float) -> Detectable:
-    change, least, most = (minimal_detectable_change(s, blocks, LEVEL, POWER) for s in (spread, low, high))
+    effect = _standardised_effect(blocks)
+    change, least, most = (math.expm1(effect * s) for s in (spread, low, high))
     return Detectable(blocks, change, least, most)
+
+
+@cache
+def _standardised_effect(blocks: int) -> float:
+    """The log ratio that so many blocks show when the spread is 1: it scales with the spread."""
+    return math.log1p(minimal_detectable_change(1.0, blocks, LEVEL, POWER))
