@@ -93,7 +93,8 @@ def counting_blocks(experiment: Experiment) -> tuple[Block, ...]:
     latest: dict[int, Block] = {}
     for (number, attempt), runs in sorted(attempts.items()):
         by_variant = {run.variant: run for run in runs.values() if is_good(run)}
-        if len(runs) == len(by_variant) == len(variants):
+        dropped = {name for run in runs.values() for name in run.dropped}
+        if len(runs) == len(by_variant) and by_variant.keys() >= variants - dropped:
             latest[number] = Block(number, attempt, by_variant)
     return tuple(latest.values())
 

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from math import isfinite
 from typing import TYPE_CHECKING
+
+from scipy.stats import friedmanchisquare
 
 from wattleak.analysis.blocks import Pair, counting_blocks
 from wattleak.analysis.doubts import experiment_doubts, pair_doubts
 from wattleak.analysis.effect import paired_change
-from wattleak.analysis.feasibility import adjusted_level, blocks_needed, further_blocks
+from wattleak.analysis.effect_size import paired_sizes
+from wattleak.analysis.feasibility import (
+    adjusted_level,
+    blocks_needed,
+    further_blocks,
+    minimal_detectable_change,
+)
 from wattleak.analysis.metrics import METRICS, least_firm, metric
 from wattleak.analysis.quality import compare_quality, default_target
+from wattleak.analysis.sequential import look_level
 from wattleak.analysis.verdict import decide, grade, weigh_quality
 from wattleak.model import Comparison, Grade, MetricComparison, Order, PairComparison, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from wattleak.analysis.blocks import Block
     from wattleak.analysis.metrics import Reading
     from wattleak.model import Experiment, QualityComparison, QualityTarget
 
@@ -33,13 +44,62 @@ def compare(experiment: Experiment) -> Comparison:
     """
     blocks = counting_blocks(experiment)
     reference, *candidates = (variant.name for variant in experiment.plan.design.variants)
-    pairs = tuple(_compare_pair(Pair(experiment, blocks, reference, candidate)) for candidate in candidates)
-    return Comparison(experiment.plan.experiment, pairs, experiment_doubts(experiment, blocks))
+    pairs = [Pair(experiment, _with_both(blocks, candidate), reference, candidate) for candidate in candidates]
+    return Comparison(
+        experiment.plan.experiment,
+        _step_down(pairs),
+        experiment_doubts(experiment, blocks),
+        omnibus_p=_omnibus(pairs) if len(pairs) > 1 else None,
+    )
 
 
-def _compare_pair(pair: Pair) -> PairComparison:
+def _with_both(blocks: Sequence[Block], candidate: str) -> tuple[Block, ...]:
+    """The blocks in which this candidate took part: one that was dropped at a look is in the earlier ones only."""
+    return tuple(block for block in blocks if candidate in block.runs)
+
+
+def _step_down(pairs: Sequence[Pair]) -> tuple[PairComparison, ...]:
+    """Judge several candidates so that all claims together keep the level (Holm 1979).
+
+    Every undecided candidate is judged at 1 - error / (number undecided); whoever is decided leaves, and the others
+    are judged again at the level of the smaller number, until nobody new is decided. Each keeps the interval of the
+    round in which it was decided, or of the last one.
+    """
+    judged: dict[str, PairComparison] = {}
+    undecided = list(pairs)
+    while undecided:
+        design = undecided[0].design
+        level = adjusted_level(design.level, len(undecided))
+        judged |= {
+            pair.candidate: _compare_pair(pair, look_level(design.stopping, level, len(pair.blocks)))
+            for pair in undecided
+        }
+        left = [pair for pair in undecided if judged[pair.candidate].verdict is Verdict.NOT_ENOUGH_RUNS]
+        if len(left) == len(undecided):
+            break
+        undecided = left
+    return tuple(judged[pair.candidate] for pair in pairs)
+
+
+def _omnibus(pairs: Sequence[Pair]) -> float | None:
+    """Friedman's test over the blocks: does any variant differ at all? None when the metric cannot be compared."""
+    reference, *others = [list(column) for pair in pairs for column in _columns(pair)]
+    values = [reference, *others[::2]]  # the reference stands in every pair
+    if any(len(column) < 2 or len(column) != len(reference) for column in values):
+        return None
+    p = float(friedmanchisquare(*values).pvalue)
+    return p if isfinite(p) else None  # all equal in every block
+
+
+def _columns(pair: Pair) -> tuple[list[float], list[float]]:
+    readings = pair.readings(pair.design.metric)
+    if isinstance(readings, str):
+        return [], []
+    return [reading.value for reading in readings[0]], [reading.value for reading in readings[1]]
+
+
+def _compare_pair(pair: Pair, level: float) -> PairComparison:
     design = pair.design
-    level = adjusted_level(design.level, len(design.variants) - 1)
     metrics = _compare_metrics(pair, level)
     primary = metrics.get(metric(design.metric).name)
     quality = _compare_quality(pair)
@@ -57,6 +117,7 @@ def _compare_pair(pair: Pair) -> PairComparison:
         smallest_effect=design.smallest_effect,
         further_blocks=_further_blocks(pair, level) if verdict is Verdict.NOT_ENOUGH_RUNS else None,
         doubts=pair_doubts(pair, metrics, quality, verdict, level),
+        minimal_detectable=_minimal_detectable(pair, level),
     )
 
 
@@ -85,6 +146,7 @@ def _compare_readings(
         blocks=change.blocks,
         origin=least_firm(reading.origin for reading in (*reference, *candidate)),
         derived_from=reference[0].derived_from,
+        sizes=paired_sizes(change.log_ratios),
     )
 
 
@@ -107,6 +169,14 @@ def _further_blocks(pair: Pair, level: float) -> int | None:
         return blocks_needed(level, 1)
     differences = pair.differences(pair.design.metric)
     return further_blocks(differences, pair.design.smallest_effect, level) if differences else None
+
+
+def _minimal_detectable(pair: Pair, level: float) -> float | None:
+    """Smallest increase that as many blocks as these, as noisy as these, would show; None for fewer than two."""
+    differences = pair.differences(pair.design.metric)
+    if len(differences) < 2:
+        return None
+    return minimal_detectable_change(statistics.stdev(differences), len(differences), level)
 
 
 def _by_session(pair: Pair) -> Mapping[str, Sequence[float]]:

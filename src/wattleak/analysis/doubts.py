@@ -29,7 +29,12 @@ def experiment_doubts(experiment: Experiment, blocks: Sequence[Block]) -> tuple[
     doubts = []
     design = experiment.plan.design
     planned = design.blocks * design.sessions
-    if len(blocks) < planned:
+    if len(blocks) < planned and experiment.complete and design.stopping is not None:
+        doubts.append(
+            f"stopped at a planned look, after {len(blocks)} of {planned} blocks: the interval allows for that, the "
+            "estimate does not, and an effect that stops an experiment early tends to look larger than it is"
+        )
+    elif len(blocks) < planned:
         doubts.append(f"the plan is unfinished: {len(blocks)} of {planned} blocks are complete")
     if design.order is Order.SEQUENTIAL:
         doubts.append(

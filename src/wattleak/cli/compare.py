@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
     from wattleak.meters.probe import Probed
-    from wattleak.model import Comparison, Design, Experiment, Order, Plan, Variant
+    from wattleak.model import Comparison, Design, Experiment, Order, Plan, Stopping, Variant
     from wattleak.store.sqlite import SqliteStore
 
 SUMMARY = "compare commands by a controlled experiment"
@@ -125,12 +125,16 @@ def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, t
     from wattleak.store.sqlite import SqliteStore
 
     check_region(settings.region)
-    probed = probe_meters(settings.meters, idle_power_w=settings.idle_power)
+    probed = probe_meters(
+        settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type
+    )
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         plan = (
             _resumed(store, treatments.variants, args)
             if args.resume
-            else _planned(treatments, settings, probed, title, Order(args.order or Order.RANDOM))
+            else _planned(
+                treatments, settings, probed, title, Order(args.order or Order.RANDOM), eliminate=args.eliminate
+            )
         )
         if args.dry_run:
             return _dry_run(store, plan, args)
@@ -144,7 +148,9 @@ def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, t
     return _exit_code(comparison, args.require)
 
 
-def _planned(treatments: Treatments, settings: Settings, probed: Probed, title: str, order: Order) -> Plan:
+def _planned(
+    treatments: Treatments, settings: Settings, probed: Probed, title: str, order: Order, *, eliminate: bool
+) -> Plan:
     from wattleak.analysis.metrics import choose_primary, metric
     from wattleak.analysis.quality import parse_quality
     from wattleak.experiment.design import check_regex, draw_seed, make_plan
@@ -167,9 +173,27 @@ def _planned(treatments: Treatments, settings: Settings, probed: Probed, title: 
             template=treatments.template,
             order=order,
             sessions=settings.sessions,
+            stopping=_stopping(settings, len(treatments.variants) - 1),
+            eliminate=eliminate,
             pad_environment=True,
         )
     )
+
+
+def _stopping(settings: Settings, candidates: int) -> Stopping | None:
+    """The stop rule that is asked for, with its looks."""
+    from wattleak.analysis.feasibility import blocks_needed
+    from wattleak.analysis.sequential import check_looks, default_looks
+    from wattleak.model import Stopping, StoppingRule
+
+    if settings.stop is None:
+        if settings.looks is not None:
+            raise UsageError("--looks says when, and nothing says how to judge", "--stop pocock, or obrien-fleming")
+        return None
+    blocks = settings.blocks * settings.sessions
+    fewest = blocks_needed(0.98, max(candidates, 1))  # a look that the exact test cannot pass would be for nothing
+    looks = settings.looks or default_looks(blocks, fewest)
+    return Stopping(StoppingRule(settings.stop), check_looks(looks, blocks))
 
 
 def _resumed(store: SqliteStore, variants: tuple[Variant, ...], args: Namespace) -> Plan:

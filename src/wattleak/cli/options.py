@@ -29,6 +29,11 @@ def add_measuring(parser: ArgumentParser) -> None:
         action="append",
         help="what a channel draws when the machine rests, for the share of this process tree",
     )
+    group.add_argument(
+        "--instance-type",
+        metavar="TYPE",
+        help="what the cloud calls this machine, as n2-standard-8, for a CPU without a counter",
+    )
     group.add_argument("--interval", metavar="SECONDS", help="time between samples (default: 1)")
     group.add_argument(
         "--region", metavar="PLACE", help="place for the carbon intensity: DE, US-CA, gcp:europe-west1, world"
@@ -63,6 +68,15 @@ def add_experiment(parser: ArgumentParser) -> None:
         "--sessions",
         metavar="N",
         help="planned sessions of that many blocks, each on another boot, node or day (default: 1)",
+    )
+    group.add_argument(
+        "--stop", choices=("pocock", "obrien-fleming"), help="end early at a planned look that decides (alpha is kept)"
+    )
+    group.add_argument(
+        "--looks", metavar="N,N,...", help="complete blocks after which --stop looks (default: quarters)"
+    )
+    group.add_argument(
+        "--eliminate", action="store_true", help="with --stop: a variant that a look shows to cost more is dropped"
     )
     group.add_argument("--add-session", action="store_true", help="with --resume: one session more than was planned")
     group.add_argument(

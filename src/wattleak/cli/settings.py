@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wattleak.errors import UsageError
+from wattleak.model import StoppingRule
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -28,12 +29,15 @@ class Settings:
     pue: float | None = None
     meters: tuple[str, ...] | None = None
     idle_power: Mapping[str, float] = field(default_factory=dict)  # channel -> watts at rest
+    instance_type: str | None = None  # the cloud's name of this machine, where its firmware does not say it
     interval: float = 1.0  # seconds between samples
     linger: float = 30.0  # seconds to wait for processes that outlive the command
     blocks: int = 20
     warmups: int = 1
     cooldown: float = 0.0  # seconds between runs
     sessions: int = 1
+    stop: str | None = None  # rule of early stopping
+    looks: tuple[int, ...] | None = None  # numbers of complete blocks after which it looks
     smallest_effect: float = 0.02
     metric: str | None = None
     seed: int | None = None
@@ -148,12 +152,15 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "pue": _at_least(1, float),
     "meters": _names,
     "idle_power": _watts,
+    "instance_type": str,
     "interval": _at_least(0.001, float),
     "linger": _at_least(0, float),
     "blocks": _at_least(1, int),
     "warmups": _at_least(0, int),
     "cooldown": _at_least(0, float),
     "sessions": _at_least(1, int),
+    "stop": StoppingRule,
+    "looks": lambda value: tuple(int(part) for part in _names(value)),
     "smallest_effect": _effect,
     "metric": str,
     "seed": _at_least(0, int),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import MeasurementError, UsageError
 from wattleak.experiment.design import planned_session
+from wattleak.experiment.race import Race
 from wattleak.model import Experiment, Run, RunContext
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ def run_experiment(
     blocks = stretches(planned_session(plan, index))
     if not before:
         sink.save_plan(plan, environment)
-    for done, (number, block) in enumerate(blocks):
+    race = Race(plan, runs)
+    for done, (number, whole) in enumerate(blocks):
+        if race.is_decided:
+            break
+        block = [planned for planned in whole if planned.variant not in race.dropped]
         while not is_block_complete(runs, block):
             attempt = _next_attempt(runs, block)
             _give_up_if_hopeless(runs[len(before) :], number)
@@ -77,6 +82,7 @@ def run_experiment(
                     session=session.id,
                     measurement=measurement,
                     failure=failure,
+                    dropped=race.dropped,
                 )
                 sink.save_run(run)
                 runs.append(run)
@@ -84,7 +90,10 @@ def run_experiment(
                     watch(Progress(run, done, len(blocks)))
                 if failure is not None:
                     break  # the rest of a block that cannot count would be energy for nothing
-    complete = all(is_session_complete(plan, runs, other) for other in range(plan.design.sessions))
+        race.look(runs)
+    complete = race.is_decided or all(
+        is_session_complete(plan, runs, other, race.dropped) for other in range(plan.design.sessions)
+    )
     sink.finish(plan.experiment, complete=complete)
     return Experiment(plan, tuple(runs), complete=complete, environment=dict(environment))
 
@@ -94,9 +103,12 @@ def stretches(planned: Sequence[PlannedRun]) -> list[tuple[int, list[PlannedRun]
     return [(number, list(runs)) for number, runs in groupby(planned, key=lambda run: run.block)]
 
 
-def is_session_complete(plan: Plan, runs: Sequence[Run], index: int) -> bool:
-    """Whether every block of one planned session has been run whole."""
-    return all(is_block_complete(runs, block) for _, block in stretches(planned_session(plan, index)))
+def is_session_complete(plan: Plan, runs: Sequence[Run], index: int, dropped: Sequence[str] = ()) -> bool:
+    """Whether every block of one planned session has been run whole, apart from variants that were dropped."""
+    return all(
+        is_block_complete(runs, [planned for planned in block if planned.variant not in dropped])
+        for _, block in stretches(planned_session(plan, index))
+    )
 
 
 def session_to_run(plan: Plan, runs: Sequence[Run], session: Session) -> int:

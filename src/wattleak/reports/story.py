@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 
+_FEWEST_FOR_A_SPREAD = 6  # blocks, below which their spread is a guess
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -131,6 +133,11 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
         facts=(
             f"{blocks} of {design.blocks * design.sessions} blocks",
             *([f"{design.sessions} sessions"] if design.sessions > 1 else []),
+            *(
+                [f"any difference at all: Friedman p = {units.probability(comparison.omnibus_p)}"]
+                if comparison.omnibus_p is not None
+                else []
+            ),
             f"{runs} in fresh processes, order {words.order_in_words(design)} (seed {design.seed})",
         ),
         incomplete=None if experiment.complete else f"the plan is not finished: {runs} so far",
@@ -211,7 +218,15 @@ def _agreement(experiment: Experiment, pair: PairComparison) -> tuple[Line, ...]
     text = f"{words.title(pair.primary_metric)} goes the way of the estimate in {same} of {len(changes)} blocks"
     if primary.p_value is not None:
         text += f"; exact sign-flip test p = {units.probability(primary.p_value)}"
-    return (Line("blocks", text),)
+    sizes = primary.sizes
+    if sizes is not None and sizes.wilcoxon_p is not None and sizes.rank_biserial is not None:
+        text += f", Wilcoxon p = {units.probability(sizes.wilcoxon_p)}, rank-biserial {sizes.rank_biserial:+.2f}"
+    lines = [Line("blocks", text)]
+    if pair.minimal_detectable is not None and len(changes) >= _FEWEST_FOR_A_SPREAD:
+        seen = units.percent(pair.minimal_detectable)
+        blocks = words.count(len(changes), "block")
+        lines.append(Line("could show", f"{blocks} as noisy as these find a change of {seen} four times out of five"))
+    return tuple(lines)
 
 
 def _after_comparison(experiment: Experiment, comparison: Comparison) -> tuple[str, ...]:

@@ -247,7 +247,7 @@ def repeat_command(plan: Plan, blocks: int | None = None) -> str:
     words = ["wattleak", "compare", "--blocks", str(blocks or design.blocks), "--seed", str(design.seed)]
     words += ["--metric", design.metric, "--smallest-effect", f"{design.smallest_effect:g}"]
     words += ["--warmups", str(design.warmups), "--cooldown", f"{design.cooldown_s:g}"]
-    words += _optional(design)
+    words += _optional(design, blocks)
     if design.template is not None:
         return shlex.join([*words, *_run_table(design, design.template)])
     for variant in design.variants:
@@ -271,11 +271,16 @@ def _run_table(design: Design, template: Variant) -> list[str]:
     return [*words, "--", *template.command]
 
 
-def _optional(design: Design) -> list[str]:
+def _optional(design: Design, blocks: int | None) -> list[str]:
     words = []
     if design.quality is not None:
         target = design.quality
         words += ["--quality", f"{target.metric}:{target.direction.value}:{target.margin:g}"]
+    if design.stopping is not None:
+        words += ["--stop", design.stopping.rule.value]
+        if blocks is None:
+            words += ["--looks", ",".join(map(str, design.stopping.looks))]
+    words += ["--eliminate"] if design.eliminate else []
     if design.sessions > 1:
         words += ["--sessions", str(design.sessions)]
     if design.order is not Order.RANDOM:
