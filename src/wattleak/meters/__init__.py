@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
 BUILTIN: tuple[tuple[str, str], ...] = (
     ("rapl", "wattleak.meters.rapl:RaplMeter"),  # CPU packages, memory, whole platform: Linux powercap counters
+    ("perf-rapl", "wattleak.meters.perf_rapl:PerfRaplMeter"),  # the same through perf, where powercap is closed
     ("nvml", "wattleak.meters.nvml:NvmlMeter"),  # NVIDIA GPUs
+    ("amd-smi", "wattleak.meters.amd_smi:AmdSmiMeter"),  # AMD GPUs
+    ("apple", "wattleak.meters.apple:AppleMeter"),  # chips of Macs, through powermetrics
+    ("ina3221", "wattleak.meters.ina3221:Ina3221Meter"),  # rails of Jetson modules
+    ("hwmon", "wattleak.meters.hwmon:HwmonMeter"),  # ACPI power meters, power supplies, GPUs without another meter
+    ("ipmi", "wattleak.meters.ipmi:IpmiMeter"),  # the machine by its BMC; slow: only when it is named
+    ("plug", "wattleak.meters.plug:PlugMeter"),  # smart plug at the wall: plug:http://ADDRESS, never asked unasked
+    ("accelerator-model", "wattleak.meters.accelerator_model:AcceleratorModelMeter"),  # TPU, Gaudi, Intel
+    ("ram-model", "wattleak.meters.ram_model:RamModelMeter"),  # stands in where memory has no counter
     ("cpu-model", "wattleak.meters.cpu_model:CpuModelMeter"),  # stands in where the CPU has no counter
     ("replay", "wattleak.meters.replay:ReplayMeter"),  # the fake: replay:FILE.json, never probed unasked
 )

@@ -34,10 +34,16 @@ first, second = meter.read(), meter.read()
 held = {{channel: sorted(pids) for channel, pids in meter.holders().items()}}
 used = {{channel: [busy, shares and list(shares.values())] for channel, (busy, shares) in meter.use().items()}} \
     if hasattr(meter, "use") else {{}}
+import os
+try:
+    os.waitpid(-1, getattr(os, "WNOHANG", 0))
+    children = True
+except OSError:
+    children = False
 meter.close()
 meter.close()
 import json
-print(json.dumps([heavy, first, second, held, used]))
+print(json.dumps([heavy, first, second, held, used, children]))
 """
 
 
@@ -52,6 +58,9 @@ def check_meter(meter: Meter) -> tuple[str, ...]:
         said = [answer.meter == meter.name, bool(answer.reason.strip()), bool(answer.remedy.strip())]
         return () if all(said) else ("an unavailable meter gives its name, a reason and a remedy",)
     problems = [problem for channel in answer for problem in _check_channel(channel, meter.name)]
+    losses = getattr(meter, "losses", ())
+    if not all(isinstance(loss, Unavailable) and loss.reason.strip() and loss.remedy.strip() for loss in losses):
+        problems.append("`losses` holds an Unavailable with a reason and a remedy for each part that cannot be read")
     names = [channel.name for channel in answer]
     if not names or len(set(names)) != len(names):
         problems.append("probe() gives channels, each with its own name, or Unavailable")
@@ -91,13 +100,15 @@ def _check_twin(meter: Meter, spec: dict[str, object], channels: dict[str, Chann
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         return [f"the recorder's twin (python -I -S, no arguments, open(spec)) fails: {last[0]}"]
-    heavy, first, second, held, used = json.loads(done.stdout)
+    heavy, first, second, held, used, children = json.loads(done.stdout)
     problems = [f"importing {kind.__module__} imports {name}, which the recorder must not" for name in heavy]
     for raw in (first, second):
         problems += [f"read() gives {name!r}, which probe() did not" for name in raw if name not in channels]
         problems += [f"read() gives {value} for {name!r}" for name, value in raw.items() if not 0 <= value < math.inf]
     if not first:
         problems.append("read() gives nothing right after open(spec)")
+    if children:
+        problems.append("open(spec) leaves a child process: the recorder takes its children for the workload")
     for name, channel in channels.items():
         counts = channel.quantity is Quantity.ENERGY_J and channel.wrap_j is None
         if counts and name in first and name in second and second[name] < first[name]:

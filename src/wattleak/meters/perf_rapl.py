@@ -15,6 +15,8 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wattleak.meters.perf_events import Event
     from wattleak.model import Channel, Unavailable
 
@@ -28,14 +30,15 @@ class PerfRaplMeter:
     """Counts energy events of the `power` PMU.
 
     `root` is the PMU's folder (default: $WATTLEAK_PERF_POWER, else /sys/bus/event_source/devices/power), `host` where
-    /proc and /sys of the machine are.
+    /proc and /sys of the machine are. Counters that `read_already` names (powercap may give some) are left out.
     """
 
     name = "perf-rapl"
 
-    def __init__(self, root: str | None = None, host: str = "/") -> None:
+    def __init__(self, root: str | None = None, host: str = "/", read_already: Sequence[Channel] = ()) -> None:
         self._root = root or os.environ.get("WATTLEAK_PERF_POWER") or _ROOT
         self._host = host
+        self._read_already = {channel.name for channel in read_already}
         self._events: list[Event] = []
         self._open: dict[str, tuple[int, float]] = {}
         self.losses: tuple[Unavailable, ...] = ()
@@ -47,7 +50,11 @@ class PerfRaplMeter:
         from wattleak.meters.cpuinfo import read_processor  # noqa: PLC0415 - as above
         from wattleak.meters.rapl import rapl_channel  # noqa: PLC0415 - as above
 
-        events = perf_events.find_events(self._root, self._host)
+        events = [
+            event
+            for event in perf_events.find_events(self._root, self._host)
+            if event.channel not in self._read_already
+        ]
         failures: dict[str, int] = {}
         for event in events:
             fd = open_event(event.type, event.config, event.cpu)

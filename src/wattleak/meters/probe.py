@@ -8,9 +8,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wattleak.errors import UsageError
+from wattleak.errors import OwnFailure, UsageError
 from wattleak.meters import BUILTIN, ENTRY_POINTS, load
+from wattleak.meters.accelerator_model import AcceleratorModelMeter
 from wattleak.meters.cpu_model import CpuModelMeter
+from wattleak.meters.hwmon import HwmonMeter
+from wattleak.meters.perf_rapl import PerfRaplMeter
+from wattleak.meters.plug import PlugMeter
 from wattleak.meters.replay import ReplayMeter
 from wattleak.meters.rules import containment, made_good, selected, steps_back
 from wattleak.model import Estimate, Origin, Unavailable
@@ -39,13 +43,19 @@ class Probed:
     absent: tuple[Unavailable, ...] = ()
 
 
-def probe_meters(selection: Sequence[str] | None = None, *, idle_power_w: Mapping[str, float] | None = None) -> Probed:
+def probe_meters(
+    selection: Sequence[str] | None = None,
+    *,
+    idle_power_w: Mapping[str, float] | None = None,
+    instance_type: str | None = None,
+) -> Probed:
     """Probe the named meters, or all that `rules.RULES` tries unasked.
 
-    Names: the built-in meters, `replay:FILE.json`, and what other packages register under the entry-point group
-    `wattleak.meters`. Which meters step back for others, and which channels contain which, is in `meters.rules`.
-    `idle_power_w` states the idle power of channels by name (origin `quoted`, +-10 % assumed). Raises UsageError for
-    an unknown name, an unknown channel or a wrong script.
+    Names: the built-in meters, `replay:FILE.json`, `plug:URL`, `accelerator-model:tpu-v4x4`, and what other packages
+    register under the entry-point group `wattleak.meters`. Which meters step back for others, and which channels
+    contain which, is in `meters.rules`. `idle_power_w` states the idle power of channels by name (origin `quoted`,
+    +-10 % assumed); `instance_type` is the cloud's name of this machine, for the CPU model. Raises UsageError for an
+    unknown name, an unknown channel or instance type, or a wrong script.
     """
     idle = dict(idle_power_w or {})
     found: list[tuple[str, Meter]] = []
@@ -56,8 +66,11 @@ def probe_meters(selection: Sequence[str] | None = None, *, idle_power_w: Mappin
     for name in selected(selection):
         if steps_back(name, channels):
             continue
-        reference, meter = _make(name, idle)
-        answer = meter.probe()
+        reference, meter = _make(name, idle, channels, instance_type)
+        try:
+            answer = meter.probe()
+        except OwnFailure as failure:  # its table is missing: the meter is, too
+            answer = Unavailable(name, failure.message, failure.remedy)
         if isinstance(answer, Unavailable):
             # Optional for outsiders, like `losses`: the machine has no such part.
             unasked = selection is None and getattr(meter, "absent", False)
@@ -84,7 +97,9 @@ def probe_meters(selection: Sequence[str] | None = None, *, idle_power_w: Mappin
     )
 
 
-def _make(name: str, idle_power_w: Mapping[str, float]) -> tuple[str, Meter]:
+def _make(
+    name: str, idle_power_w: Mapping[str, float], found: Sequence[Channel], instance_type: str | None
+) -> tuple[str, Meter]:
     kind, _, argument = name.partition(":")
     builtin = dict(BUILTIN)
     if kind == ReplayMeter.name:
@@ -92,7 +107,13 @@ def _make(name: str, idle_power_w: Mapping[str, float]) -> tuple[str, Meter]:
             raise UsageError("the replay meter needs a script", "replay:FILE.json")
         return builtin[kind], ReplayMeter.from_file(argument)
     if name == CpuModelMeter.name:
-        return builtin[name], CpuModelMeter(idle_power_w.get("cpu"))
+        return builtin[name], CpuModelMeter(idle_power_w.get("cpu"), instance_type=instance_type)
+    if argument and kind in (PlugMeter.name, AcceleratorModelMeter.name):
+        taker = PlugMeter if kind == PlugMeter.name else AcceleratorModelMeter
+        return builtin[kind], taker.from_argument(argument)
+    if name in (PerfRaplMeter.name, HwmonMeter.name):
+        aware = PerfRaplMeter if name == PerfRaplMeter.name else HwmonMeter
+        return builtin[name], aware(read_already=found)
     if name in builtin:
         return builtin[name], load(builtin[name])()
     outsiders = {point.name: point for point in entry_points(group=ENTRY_POINTS)}

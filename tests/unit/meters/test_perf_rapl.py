@@ -173,3 +173,11 @@ def test_without_the_pmu_nothing_of_it_is_lost_and_the_reason_is_said(tmp_path, 
     assert isinstance(answer, Unavailable)
     assert words in answer.remedy
     assert meter.absent
+
+
+@counting
+def test_counters_that_powercap_gives_are_left_to_it(tmp_path):
+    """Only the memory's file was opened to everybody: the package comes from perf, the memory does not twice."""
+    root = pmu(tmp_path, events={"energy-pkg": "0x00", "energy-ram": "0x00"})
+    (memory,) = (channel for channel in PerfRaplMeter(root, host(tmp_path)).probe() if channel.name == "dram0")
+    assert [channel.name for channel in PerfRaplMeter(root, str(tmp_path), [memory]).probe()] == ["cpu0"]

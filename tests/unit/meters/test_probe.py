@@ -176,6 +176,19 @@ def test_the_conformance_check_passes_a_good_outsider_and_names_what_is_wrong_wi
     assert "gives -1.0" in problems
 
 
+def test_the_conformance_check_finds_a_meter_that_has_children_of_its_own(outsider):
+    """The recorder takes every child for the workload: a tool that a meter leaves running would be billed to it."""
+    spawning = OUTSIDER.replace(
+        'self.watts = spec["watts"]',
+        'self.watts = spec["watts"]; os.posix_spawn("/bin/sleep", ["sleep", "1"], os.environ)',
+    )
+    (outsider / "wattleak_spawning.py").write_text(spawning)
+    import wattleak_spawning
+
+    (problem,) = check_meter(wattleak_spawning.PlugMeter())
+    assert "child process" in problem
+
+
 @pytest.mark.parametrize("name", [name for name, _ in BUILTIN])
 def test_importing_a_meter_brings_in_nothing_heavy(name):
     """As the recorder does: isolated, without site-packages."""
