@@ -61,8 +61,6 @@ def attribute(trace: Trace, start_s: float, end_s: float) -> Attribution:
 def _of_channel(
     trace: Trace, channel: Channel, start_s: float, end_s: float
 ) -> tuple[ChannelEnergy | None, str | None]:
-    if channel.origin is Origin.CONSTANT:
-        return None, None  # a figure that does not react to the work is the machine's, whoever works
     if channel.part is Part.GPU:
         return of_device(trace, channel, start_s, end_s)
     if channel.watts_per_busy_cpu is not None:

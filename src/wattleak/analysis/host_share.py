@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.energy import curve
+from wattleak.analysis.energy import curve, interpolate
 from wattleak.analysis.estimates import around
 from wattleak.analysis.idle_power import Load, idle_power
 
 if TYPE_CHECKING:
-    from wattleak.model import Channel, Estimate, Sample, Trace
+    from wattleak.model import Channel, Estimate, Trace
 
 _SHORTEST_STRETCH_S = 0.5  # CPU times tick in 10 ms: a share over less than this is mostly rounding
 _TICK_S = 0.01  # what CPU time read from /proc may be off by at each end of a window (proc_stat(5): USER_HZ is 100)
@@ -65,30 +65,30 @@ def _above(stretch: _Stretch, idle_w: float) -> float:
 
 
 def _stretches(trace: Trace, channel: Channel, start_s: float, end_s: float) -> list[_Stretch]:
-    """The window cut at samples, each piece as long as CPU ticks need, and nothing of it left out."""
-    inside = [s for s in trace.samples if s.machine_busy_s is not None and start_s <= s.time_s <= end_s]
-    if len(inside) < 2:
+    """The window cut at samples, each piece as long as CPU ticks need, and nothing of it left out.
+
+    An edge between two samples, such as the end of the workload a millisecond before the last one, is interpolated.
+    """
+    known = [(s.time_s, s.cpu_s, s.machine_busy_s, s.unseen_s) for s in trace.samples if s.machine_busy_s is not None]
+    if len(known) < 2:
         return []
-    cuts = [inside[0]]
-    for sample in inside[1:]:
-        if sample.time_s - cuts[-1].time_s >= _SHORTEST_STRETCH_S:
-            cuts.append(sample)
-    if cuts[-1] is not inside[-1]:  # a short rest belongs to the piece before it
-        cuts = [*cuts[: max(1, len(cuts) - 1)], inside[-1]]
+    times, ours, busy, unseen = (list(column) for column in zip(*known, strict=True))
+    first_s, last_s = max(start_s, times[0]), min(end_s, times[-1])
+    if last_s <= first_s:
+        return []
+    cuts = [first_s]
+    for time_s in times:
+        if first_s < time_s < last_s and time_s - cuts[-1] >= _SHORTEST_STRETCH_S:
+            cuts.append(time_s)
+    if len(cuts) > 1 and last_s - cuts[-1] < _SHORTEST_STRETCH_S:
+        cuts.pop()  # a short rest belongs to the piece before it
     energy = curve(channel, trace.samples)
-    return [
-        _Stretch(
-            after.time_s - before.time_s,
-            energy.at(after.time_s) - energy.at(before.time_s),
-            ours_s := max(0.0, after.cpu_s - before.cpu_s),
-            max(ours_s, _busy_s(after) - _busy_s(before)),
-            max(0.0, after.unseen_s - before.unseen_s),
+    found = []
+    for before_s, after_s in pairwise((*cuts, last_s)):
+        ours_s, busy_s, unseen_s = (
+            max(0.0, interpolate(times, column, after_s) - interpolate(times, column, before_s))
+            for column in (ours, busy, unseen)
         )
-        for before, after in pairwise(cuts)
-        if after.time_s > before.time_s
-    ]
-
-
-def _busy_s(sample: Sample) -> float:
-    assert sample.machine_busy_s is not None
-    return sample.machine_busy_s
+        energy_j = energy.at(after_s) - energy.at(before_s)
+        found.append(_Stretch(after_s - before_s, energy_j, ours_s, max(ours_s, busy_s), unseen_s))
+    return found

@@ -28,10 +28,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wattleak.documents import channel_document, unavailable_document
+from wattleak.environment.allocation import read_allocation
 from wattleak.environment.redaction import redact_command
 from wattleak.errors import NotExecutable, NotFound, OwnFailure
 from wattleak.model import Origin, Part
 from wattleak.recorder.journal import VERSION
+from wattleak.recorder.node import board_path
 from wattleak.recorder.platforms import portable_platform
 from wattleak.recorder.summary import JOURNAL, METRICS
 
@@ -48,6 +50,7 @@ _PROGRAM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from wattleak.recorder
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _PASSED_ON = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has neither SIGHUP nor SIGQUIT
 _KEPT_AWAY = (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT))  # the terminal sends them to the workload
+_UNMEASURED = (Origin.MODELLED, Origin.CONSTANT)  # figures of time and CPU-seconds, which every sample has anyway
 INTERVAL_S = 1.0
 LINGER_S = 30.0
 
@@ -104,7 +107,7 @@ class Recording:
             if not selector.select(timeout_s):
                 return None
         words = read_line(self._control)
-        if words is None:
+        if words is None or words.startswith("left"):  # killed, or told to end: the workload is ours to wait for
             return self._without_recorder()
         self._sidecar.wait()
         failure = words.partition(" ")[2] or None
@@ -116,7 +119,7 @@ class Recording:
             self._control.sendall(f"kill {why}\n".encode())
 
     def _without_recorder(self) -> Ended:
-        """The recorder was killed. The workload is now our child: wait for it, so that its exit code is passed on."""
+        """The recorder is gone. The workload is now our child: wait for it, so that its exit code is passed on."""
         self._sidecar.wait()
         try:
             _, status = os.waitpid(self.pid, 0)
@@ -274,19 +277,20 @@ def _unwritable(store: Path, error: OSError) -> OwnFailure:
 def _config(
     folder: Path, probed: Probed, *, run_id: str, name: str | None, interval_s: float, mode: str
 ) -> dict[str, Any]:
+    allocation = read_allocation()
     return {
         "mode": mode,
         "journal": str(folder / JOURNAL),
         "interval_s": interval_s,
         "meters": [[reference, meter.spec()] for reference, meter in probed.meters],
         "modelled": [
-            all(channel.origin is Origin.MODELLED for channel in probed.channels if channel.meter == meter.name)
+            all(channel.origin in _UNMEASURED for channel in probed.channels if channel.meter == meter.name)
             for _, meter in probed.meters
         ],
         # The machine's own CPU time is the divisor of a counter that everybody shares; a model needs none.
-        "share_host": any(
-            channel.part is not Part.GPU and channel.watts_per_busy_cpu is None for channel in probed.channels
-        ),
+        "share_host": allocation.hidden_stat is None
+        and any(channel.part is not Part.GPU and channel.origin not in _UNMEASURED for channel in probed.channels),
+        "boards": _boards(probed),
         "search_path": list(probed.search_path),
         "start": {
             "v": VERSION,
@@ -297,6 +301,7 @@ def _config(
             "channels": [channel_document(channel) for channel in probed.channels],
             "unavailable": [unavailable_document(item) for item in probed.unavailable],
             "cpus": os.cpu_count() or 1,
+            "allocation": list(allocation.notes()),
             "settings": {"interval_s": interval_s},
         },
     }
@@ -324,13 +329,32 @@ def _start_failure(program: str, number: int) -> NotFound | NotExecutable:
     return NotExecutable(f"cannot start {program}: {os.strerror(number)}", "start it without wattleak to see why")
 
 
-def listen_for_spans(run_id: str) -> tuple[socket.socket, str]:
-    """A private socket for spans. In the temporary folder: the store's path may be longer than a socket's name."""
+def _boards(probed: Probed) -> list[str | None]:
+    """Where the recorders of this node meet, for each meter. A scripted meter plays a machine of its own."""
+    if not hasattr(os, "pread"):  # Windows: no board can be read while it is written, so each recorder counts alone
+        return [None] * len(probed.meters)
+    boot_file = Path("/proc/sys/kernel/random/boot_id")
+    boot = boot_file.read_text(encoding="ascii").strip() if boot_file.exists() else socket.gethostname()
+    folder = str(runtime_folder())
+    scripted = {channel.meter for channel in probed.channels if channel.origin is Origin.SIMULATED}
+    return [
+        None if meter.name in scripted else board_path(folder, reference, meter.spec(), boot)
+        for reference, meter in probed.meters
+    ]
+
+
+def runtime_folder() -> Path:
+    """A folder of this user on this node, which goes with the boot. Raises OwnFailure when somebody else made it."""
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"wattleak-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise OwnFailure(f"{folder} belongs to somebody else", "set TMPDIR to a folder of your own")
-    address = str(folder / run_id)
+    return folder
+
+
+def listen_for_spans(run_id: str) -> tuple[socket.socket, str]:
+    """A private socket for spans. Not in the store, whose path may be longer than a socket's name."""
+    address = str(runtime_folder() / run_id)
     listen = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listen.bind(address)
     listen.listen(64)

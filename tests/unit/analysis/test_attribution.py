@@ -372,3 +372,26 @@ class TestSeveralHolders:
             total_j += found.value
 
         assert total_j == pytest.approx(20 * (100 + 200 + 300 + 400))
+
+
+def test_a_figure_that_does_not_react_to_work_is_nobodys() -> None:
+    """A constant for memory stays with the machine: it is in no total that a change of code could move."""
+    channels = (
+        channel("cpu0", Part.CPU, idle_w=exactly(50)),
+        channel("ram", Part.DRAM, origin=Origin.CONSTANT, quantity=Quantity.POWER_W),
+    )
+    found = attribute(trace(channels, {"cpu0": package}, lambda _: 1.0, lambda _: 0.0), 0, 20)
+
+    assert [item.channel.name for item in found.channels] == ["cpu0"]
+    assert found.total_j is not None
+    assert found.total_j.value == pytest.approx(60.0)
+
+
+def test_work_that_ends_just_before_the_last_sample_is_all_there() -> None:
+    """The exit of a workload is a millisecond older than the sample that it causes."""
+    cpu0 = channel("cpu0", Part.CPU, idle_w=exactly(50))
+    recorded = trace((cpu0,), {"cpu0": package}, lambda _: 1.0, lambda _: 0.0)
+    found = attribute(recorded, 0, 19.999).total_j
+
+    assert found is not None
+    assert found.value == pytest.approx(60.0, rel=1e-3)
