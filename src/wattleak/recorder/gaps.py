@@ -9,7 +9,7 @@ from wattleak.model import Gap
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wattleak.model import Channel, Sample
+    from wattleak.model import Channel, Sample, Trace
 
 _FACTOR = 3.0  # a silence this many sampling intervals long is a gap
 _SHORTEST_S = 3.0
@@ -32,7 +32,8 @@ def find_gaps(
     limit_s = max(_SHORTEST_S, _FACTOR * interval_s)
     gaps = [*_silences(samples, limit_s, missed)]
     for channel in channels:
-        gaps += _drop_outs(channel, samples, limit_s * _MODELS_EVERY if str(channel.origin) == "modelled" else limit_s)
+        rarely = str(channel.origin) in ("modelled", "constant")
+        gaps += _drop_outs(channel, samples, limit_s * _MODELS_EVERY if rarely else limit_s)
     return tuple(sorted(gaps, key=lambda gap: (gap.start_s, gap.end_s)))
 
 
@@ -68,3 +69,17 @@ def _drop_outs(channel: Channel, samples: Sequence[Sample], limit_s: float) -> I
         last_s, absent = sample.time_s, 0
     if absent and samples[-1].time_s - last_s > limit_s:
         yield Gap(last_s - first_s, samples[-1].time_s - first_s, channel.name)
+
+
+def gap_notes(trace: Trace) -> list[str]:
+    """Why there are gaps, where that is known, and what they mean for the energies."""
+    notes = [f"a gap of {gap.end_s - gap.start_s:.1f} s: {gap.why}" for gap in trace.gaps if gap.why]
+    touched = {gap.channel for gap in trace.gaps}
+    concerned = [channel for channel in trace.channels if None in touched or channel.name in touched]
+    counters = [channel.name for channel in concerned if str(channel.quantity) == "energy_j"]
+    powers = [channel.name for channel in concerned if str(channel.quantity) == "power_w"]
+    if counters:
+        notes.append(f"{', '.join(counters)}: a counter goes on in a gap, so the total is right all the same")
+    if powers:
+        notes.append(f"{', '.join(powers)}: the power in a gap is not known, and the range says so")
+    return notes

@@ -10,7 +10,8 @@ seconds of CLOCK_MONOTONIC. `k` is the kind of the record:
            allocation [sentences], settings
     spawn  t, pid                 the workload was started; its time counts from here
     s      t, r {channel: raw}, rt {channel: moment of its reading, if not t}, c CPU-seconds of the tree, b busy
-           CPU-seconds of the machine, m resident bytes, i and o bytes from and to storage, p living processes, z seconds that the machine has slept so far
+           CPU-seconds of the machine, m resident bytes, i and o bytes from and to storage, p living processes, z seconds
+           that the machine has slept so far
     count  t, m meter, by run     from t on another run of this node counts the machine's energy on the channels of this
            meter (null: this run does, as it does where there is no such record)
     open   t, id, n name, p id of the span around it or null
@@ -22,7 +23,9 @@ seconds of CLOCK_MONOTONIC. `k` is the kind of the record:
            end ns, ns inside, samples, [durations ns: all, or 64 that stand for even ranks]], ...]   see recorder.ring
     dropped  w ring, count                  marks that found their ring full
     missed t, from, to, records, why        the journal could not be written in this stretch: so many readings are lost
-    exit   t, code, signal                  the workload itself ended
+    exit   t, code, signal                  the workload itself ended; oom {cgroup, machine}: processes that the kernel
+           killed for lack of memory since its start
+    asked  t, times                         the recorder got SIGTERM: once it makes all safe, twice it ends
     lost   t, what                          wattleak's own command line died; the recorder goes on
     end    t, user_s, system_s, peak_b, left [pids still running], lost
 

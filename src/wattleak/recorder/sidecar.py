@@ -14,6 +14,7 @@ It never makes the workload wait, except for the round trip of a span, which is 
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` itself imports enum
 import errno
 import gc
 import marshal
@@ -25,6 +26,7 @@ import time
 from wattleak.recorder.devices import DeviceWatch
 from wattleak.recorder.journal import JournalWriter
 from wattleak.recorder.sampling import Sampler, open_meters
+from wattleak.recorder.shortage import spare_this_process
 from wattleak.recorder.spans import SpanServer
 from wattleak.recorder.steps import StepCollector
 from wattleak.recorder.tree import ProcessTree
@@ -34,6 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_SIGTERM = 15
 _TOGETHER_S = 0.3  # step marks are looked at beside a sample rather than by a waking of their own
 _ORPHAN_LOOK_S = 0.05  # how often the end of orphans is looked for; nothing announces it
 
@@ -46,6 +49,8 @@ class Recorder:
         self._control = control
         self._lost: str | None = None
         self._stopped = False
+        self._asked_fd = -1
+        self._asked = 0
         self._journal = JournalWriter(str(config["journal"]))
         self._poll = select.poll()
         sys.path += config["search_path"]  # where meters of other packages lie
@@ -75,6 +80,8 @@ class Recorder:
             return False
         self._journal.write({"k": "spawn", "t": started_s, "pid": self._workload.pid})
         self._say(f"ready {self._workload.pid}")
+        self._hear_sigterm()
+        spare_this_process()
         self._journal.sync(force=True)
         return True
 
@@ -109,8 +116,32 @@ class Recorder:
                 self._stopped = True
         elif fd == self._control:
             self._command_line_spoke()
+        elif fd == self._asked_fd:
+            self._asked_to_end()
         else:
             self._spans.serve(fd)
+
+    def _hear_sigterm(self) -> None:
+        """From now on: the workload has been started, and must find SIGTERM as our caller has it."""
+        self._asked_fd, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll.register(self._asked_fd, select.POLLIN)
+        _signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        _signal.signal(_SIGTERM, lambda *_: None)
+
+    def _asked_to_end(self) -> None:
+        """SIGTERM goes to everything when a machine or a job is shut down, and the workload may take its time to end.
+
+        So the first makes safe what is known and the recording goes on, while there is anything to record. The second
+        is meant for us: the recording ends here, incomplete, and the workload runs on.
+        """
+        os.read(self._asked_fd, 64)
+        self._asked += 1
+        self._sampler.take(exact=True)
+        self._journal.write({"k": "asked", "t": time.monotonic(), "times": self._asked})
+        self._journal.sync(force=True)
+        if self._asked > 1:
+            self._lose("the recorder was told to end (SIGTERM)")
+            self._stopped = True
 
     def _command_line_spoke(self) -> None:
         try:
@@ -162,7 +193,8 @@ class Recorder:
         self._journal.close()
         for meter in self._meters:
             meter.close()
-        self._say("end" if self._journal.failure is None else f"end {self._journal.failure}")
+        ended = "end" if workload.attached or workload.exited is not None else "left"
+        self._say(ended if self._journal.failure is None else f"{ended} {self._journal.failure}")
 
 
 def _read_config(control: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wattleak.analysis.attribution import attribute
 from wattleak.analysis.counting import count, counted_by
@@ -12,6 +12,7 @@ from wattleak.analysis.energy import cpu_seconds, machine_energy
 from wattleak.analysis.steps import step_costs
 from wattleak.footprint.intensity import carbon
 from wattleak.model import Measurement, SpanCost
+from wattleak.recorder.gaps import gap_notes
 from wattleak.recorder.trace import Recording, read_recording
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal.jsonl"
 METRICS = "metrics.jsonl"
+_SIGKILL = 9
 _LEAST_UNSEEN_S = 0.01  # what CPU time is counted in on most systems
 
 
@@ -126,6 +128,7 @@ def _incomplete_reason(recording: Recording) -> str | None:
     end, exited = recording.end, recording.exited
     signal = None if exited is None else exited["signal"]
     attached = recording.start["mode"] == "attach"
+    shortage = _out_of_memory(exited)
     reasons = (
         (recording.running, "still running"),
         (recording.lost is not None, recording.lost),
@@ -135,9 +138,23 @@ def _incomplete_reason(recording: Recording) -> str | None:
             f"ended by wattleak: {(end or {}).get('killed')}",
         ),
         (exited is None and not attached, "nobody saw the end of the workload"),
+        (signal == _SIGKILL and shortage is not None, f"the workload was killed: {shortage}"),
         (signal is not None, f"the workload was ended by signal {signal}"),
     )
     return next((reason for holds, reason in reasons if holds), None)
+
+
+def _out_of_memory(exited: dict[str, Any] | None) -> str | None:
+    """What the kernel says about processes that it killed for lack of memory during the run; None: it killed none.
+
+    A cgroup counts its own. The machine's count (/proc/vmstat) includes strangers, so there it is only likely.
+    """
+    kills = (exited or {}).get("oom") or {}
+    if kills.get("cgroup"):
+        return f"its memory limit was reached, and the kernel ended {kills['cgroup']} process(es) of this control group"
+    if kills.get("machine"):
+        return f"probably for lack of memory: the kernel ended {kills['machine']} process(es) of this machine for that"
+    return None
 
 
 def _notes(recording: Recording) -> list[str]:
@@ -148,6 +165,10 @@ def _notes(recording: Recording) -> list[str]:
             f"run {', '.join(others)} of this node ran at the same time and counts the machine's energy: "
             "add up attributed figures, not machine figures"
         )
+    killed = _out_of_memory(recording.exited)
+    if killed is not None and (recording.exited or {}).get("signal") != _SIGKILL:
+        notes.append(f"a process was killed: {killed}")
+    notes += gap_notes(recording.trace)
     if recording.damaged:
         notes.append(f"{recording.damaged} damaged line(s) of the journal were left out")
     end = recording.end or {}

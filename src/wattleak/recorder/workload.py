@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 
+from wattleak.recorder.shortage import OutOfMemoryKills
 from wattleak.recorder.tree import children_of
 
 TYPE_CHECKING = False
@@ -48,6 +49,7 @@ class Workload:
         self.kill_at_s: float | None = None
         self.killed: str | None = None
         self.user_s = self.system_s = 0.0
+        self._kills: OutOfMemoryKills | None = None
 
     # -- birth ---------------------------------------------------------------------------------------------------
 
@@ -81,6 +83,7 @@ class Workload:
             command[0], command, os.environ, file_actions=actions, setsigdef=reset, setsigmask=[]
         )
         self._watch(self.pid)
+        self._kills = OutOfMemoryKills()
 
     # -- death ---------------------------------------------------------------------------------------------------
 
@@ -175,7 +178,11 @@ class Workload:
             signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
             self.exited = (code, signal)
             now_s = time.monotonic()
-            self._journal.write({"k": "exit", "t": now_s, "code": code, "signal": signal})
+            record: dict[str, object] = {"k": "exit", "t": now_s, "code": code, "signal": signal}
+            kills = self._kills.since() if self._kills is not None else {}
+            if kills:
+                record["oom"] = kills
+            self._journal.write(record)
             self._linger_until_s = now_s + float(self._config["linger_s"])
             self._quiet_since = (now_s, -1.0)
             self._sampler.take(exact=True)
