@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 import time
 
+from wattleak.meters.namespace import all_here, in_container
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,6 +39,7 @@ class AmdSmiMeter:
         self._handles: dict[str, list[object]] = {}
         self._power: dict[str, str | None] = {}
         self._last_j: dict[str, float] = {}
+        self._inside = False
         self._used_ns: dict[str, tuple[int, dict[int, int]]] = {}  # channel -> when, GPU time of each process
         self.losses: tuple[Unavailable, ...] = ()
         self.absent = False
@@ -67,6 +70,7 @@ class AmdSmiMeter:
         except Exception:  # noqa: BLE001 - whatever a library raises that is there no more; the workload must go on
             return
         self._amdsmi = amdsmi
+        self._inside = in_container()
         by_address: dict[str, object] = {}
         try:
             for handle in amdsmi.amdsmi_get_processor_handles():
@@ -147,7 +151,11 @@ class AmdSmiMeter:
         return {pid: min(1.0, max(0, used - before[1].get(pid, 0)) / passed_ns) for pid, used in seen.items()}
 
     def _gpu_time_ns(self, handles: list[object]) -> dict[int, int] | None:
-        """Nanoseconds that each process has used the engine of a GPU, all partitions together."""
+        """Nanoseconds that each process has used the engine of a GPU, all partitions together.
+
+        None when the driver does not tell, and when it names processes that this container cannot see: then the
+        numbers are those that they have outside, and nobody here can say which of them are ours.
+        """
         amdsmi, told = self._amdsmi, False
         seen: dict[int, int] = {}
         if amdsmi is None:
@@ -161,7 +169,9 @@ class AmdSmiMeter:
             for process in processes:
                 pid = int(process["pid"])
                 seen[pid] = seen.get(pid, 0) + int(process["engine_usage"]["gfx"])
-        return seen if told else None
+        if not told or (self._inside and not all_here(seen)):
+            return None
+        return seen
 
     def close(self) -> None:
         if self._amdsmi is not None:

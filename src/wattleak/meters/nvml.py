@@ -9,8 +9,9 @@ NVML counts GPUs in PCI order and does not apply CUDA_VISIBLE_DEVICES, so `gpu0`
 
 from __future__ import annotations
 
-import os
 import sys
+
+from wattleak.meters.namespace import all_here, in_container
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from wattleak.model import Channel, Unavailable
-
-_FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of the Linux kernel: the namespace of the machine itself
 
 
 class NvmlMeter:
@@ -72,7 +71,7 @@ class NvmlMeter:
         except pynvml.NVMLError:
             return
         self._nvml = pynvml
-        self._inside = _inside_a_container()
+        self._inside = in_container()
         devices: list[dict[str, object]] = spec["devices"]  # type: ignore[assignment]  # plain data from spec()
         for device in devices:
             try:
@@ -153,7 +152,7 @@ class NvmlMeter:
 
     def _strangers(self, pids: Iterable[int]) -> bool:
         """In a container: is there one among them that is no process of this container?"""
-        return self._inside and not all(os.path.exists(f"/proc/{pid}") for pid in pids)  # noqa: PTH110 - pathlib is not for the recorder
+        return self._inside and not all_here(pids)
 
     def close(self) -> None:
         if self._nvml is not None:
@@ -162,11 +161,3 @@ class NvmlMeter:
             except self._nvml.NVMLError:
                 pass  # the driver went away first: there is nothing left to close
             self._nvml, self._handles, self._used_us = None, {}, {}
-
-
-def _inside_a_container() -> bool:
-    """Have processes numbers of their own here (a PID namespace)? False where the system does not say."""
-    try:
-        return os.stat("/proc/self/ns/pid").st_ino != _FIRST_PID_NAMESPACE  # noqa: PTH116 - pathlib is not for the recorder
-    except OSError:
-        return False

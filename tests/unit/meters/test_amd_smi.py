@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -91,10 +92,10 @@ def pci_device(host: Path, vendor: str, base_class: str) -> Path:
 def ask(rocm, host, tmp_path):
     """Run a program on a machine whose AMD driver is in the given state, and take the JSON that it prints."""
 
-    def run(program: str, state: str, *texts: str, **changed: str) -> object:
+    def run(program: str, state: str, *texts: str, before: Sequence[str] = (), **changed: str) -> object:
         (tmp_path / "state").write_text(state)
         env = os.environ | {"ROCM_HOME": str(rocm), "FAKE_AMDSMI": str(tmp_path / "state")} | changed
-        command = [sys.executable, "-c", program, str(host), str(tmp_path / "state"), *texts]
+        command = [*before, sys.executable, "-c", program, str(host), str(tmp_path / "state"), *texts]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
@@ -175,6 +176,22 @@ def test_who_used_the_gpu_since_the_last_call(ask):
         {"amdgpu0": [0.0, {"11": 0.0}]},
         {},
     ]
+
+
+INSIDE = ["unshare", "-Urpf", "--mount-proc"]
+
+
+def can_unshare() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*INSIDE, "true"], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_unshare(), reason="needs unshare and the right to make a PID namespace")
+def test_in_a_container_numbers_of_processes_that_it_cannot_see_say_nothing(ask):
+    """Process 1 is there; 4194303 is one that only the machine outside could know."""
+    assert ask(PROBE, COUNTS + "gpu0.users 1:5\n", before=INSIDE)["holders"] == {"amdgpu0": [1]}
+    assert ask(PROBE, COUNTS + "gpu0.users 1:5,4194303:5\n", before=INSIDE)["holders"] == {}
 
 
 @pytest.mark.parametrize("state", [COUNTS, COUNTS + "gpu0.busy 50\ngpu0.users 11:5\n", "count 1\ngpu0.power 95\n"])
