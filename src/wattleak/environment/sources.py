@@ -53,9 +53,10 @@ class Source:
     channels: tuple[Channel, ...]  # empty: see `unavailable`
     unavailable: Unavailable | None
     losses: tuple[Unavailable, ...]  # parts that a usable meter cannot read here
-    used: bool  # whether a run without --meters reads it
+    used: bool  # whether a run reads it
     probe_s: float  # to find out, in the process of the command line
     open_s: float | None  # until the recorder has its first reading; None: nothing to open, or it did not answer
+    absent: bool = False  # the machine has no such part: nothing is lost
 
 
 def survey(asked: Sequence[str] = ()) -> tuple[Source, ...]:
@@ -86,15 +87,18 @@ def _look(name: str, asked: str) -> Source:
     try:
         found = probe_meters([asked])
     except WattleakError as failure:
-        remedy = f"--meters {failure.remedy}" if failure.remedy.startswith(f"{name}:") else failure.remedy
-        found = Probed((), (), (Unavailable(name, failure.message, remedy),))
+        found = Probed((), (), (Unavailable(name, failure.message, failure.remedy),))
     except Exception as failure:  # noqa: BLE001 - a package of somebody else's may fail in any way
         reason = f"its code failed: {type(failure).__name__}: {failure}"
         found = Probed((), (), (Unavailable(name, reason, f"leave {name} out, or update the package that brings it"),))
     probe_s = time.perf_counter() - started_s
     if not found.meters:
         nothing = Unavailable(name, "it found nothing to read", f"leave {name} out")
-        return Source(name, (), next(iter(found.unavailable), nothing), (), used=False, probe_s=probe_s, open_s=None)
+        why = next(iter((*found.unavailable, *found.absent)), nothing)
+        if why.remedy.startswith(f"{name}:"):  # a selection, as `plug:http://...`: said as it is typed
+            why = replace(why, remedy=f"--meters {why.remedy}")
+        absent = why in found.absent
+        return Source(name, (), why, (), used=False, probe_s=probe_s, open_s=None, absent=absent)
     ((reference, meter),) = found.meters
     return Source(
         meter=name,

@@ -154,7 +154,11 @@ def _nearest(wanted: str) -> str:
 @cache
 def _read(name: str) -> dict[str, Any]:
     import json  # noqa: PLC0415 - whoever asks for no carbon does not pay for it
-    from importlib.resources import files  # noqa: PLC0415 - as above
 
-    document: dict[str, Any] = json.loads((files("wattleak.footprint") / "data" / name).read_text(encoding="utf-8"))
+    from wattleak.shipped import broken, shipped_text  # noqa: PLC0415 - as above
+
+    try:
+        document: dict[str, Any] = json.loads(shipped_text("wattleak.footprint", "data", name))
+    except ValueError as error:
+        raise broken(name, "it is damaged") from error
     return document

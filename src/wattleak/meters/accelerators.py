@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import os
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
+
+from wattleak.shipped import shipped_text
 
 TABLE_VERSION = "accelerator_watts 1"
 
@@ -88,7 +89,7 @@ def nodes_of(name: str, count: int, host: str = "/") -> tuple[str, ...]:
 
 def read_table() -> dict[str, Watts]:
     """Power of one chip or card, by name."""
-    text = (files("wattleak.meters") / "data" / "accelerator_watts.csv").read_text(encoding="utf-8")
+    text = shipped_text("wattleak.meters", "data", "accelerator_watts.csv")
     return {
         row["name"]: Watts(
             row["name"],

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING
+
+from wattleak.shipped import broken, shipped_text
 
 if TYPE_CHECKING:
     from wattleak.meters.cpuinfo import Processor
@@ -107,5 +108,9 @@ def read_table() -> dict[str, dict[str, str]]:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    text = (files("wattleak.meters") / "data" / name).read_text(encoding="utf-8")
-    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    """Rows of a table. Raises OwnFailure when it is missing or has none."""
+    text = shipped_text("wattleak.meters", "data", name)
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    if not rows:
+        raise broken(name, "it has no rows")
+    return rows

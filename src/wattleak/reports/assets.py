@@ -7,8 +7,9 @@ import hashlib
 import json
 import re
 from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from wattleak.shipped import shipped_bytes, shipped_text
 
 _SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S*\s*$")
 
@@ -16,7 +17,7 @@ _SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S*\s*$")
 @cache
 def template(name: str) -> str:
     """A file of templates/."""
-    return (files("wattleak.reports") / "templates" / name).read_text(encoding="utf-8")
+    return shipped_text("wattleak.reports", "templates", name)
 
 
 @cache
@@ -48,4 +49,4 @@ def script_hash(script: str) -> str:
 
 def _vendored(name: str) -> str:
     # Bytes, not text: line ends must stay as they were published.
-    return (files("wattleak.reports") / "vendor" / name).read_bytes().decode("utf-8")
+    return shipped_bytes("wattleak.reports", "vendor", name).decode("utf-8")

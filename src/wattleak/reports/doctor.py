@@ -85,6 +85,7 @@ def _source_document(source: Source) -> Document:
         "meter": source.meter,
         "usable": bool(source.channels),
         "used": source.used,
+        "absent": source.absent,
         "channels": [channel_document(channel) for channel in source.channels],
         "unavailable": None if source.unavailable is None else unavailable_document(source.unavailable),
         "losses": [unavailable_document(loss) for loss in source.losses],
@@ -176,7 +177,8 @@ def _meters(found: Diagnosis, style: Style) -> list[str]:
         )
     for source in found.sources:
         if source.unavailable is not None:
-            lines += [f"  {style.paint(source.meter, 'strong')}  {style.paint('cannot be read', 'warning')}"]
+            said, role = ("nothing to read here", "faint") if source.absent else ("cannot be read", "warning")
+            lines += [f"  {style.paint(source.meter, 'strong')}  {style.paint(said, role)}"]
             lines += _lacking(source.unavailable.reason, source.unavailable.remedy, style)
     opened = [f"{s.meter} {units.duration(s.open_s)}" for s in usable if s.open_s is not None]
     if opened:
