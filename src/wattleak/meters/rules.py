@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wattleak.meters import BUILTIN
 from wattleak.model import Origin, Part
 
 if TYPE_CHECKING:
@@ -62,7 +61,6 @@ OUTER_FIRST: tuple[str, ...] = (
     "ipmi",  # the management controller: what goes into the power supplies
     "hwmon",  # ACPI power meter, power supplies, laptop's own controller: the same or a little less
     "ina3221",  # Jetson: what goes into the module or the board
-    "apple",
     "rapl",  # psys: what the platform's voltage regulators take in
     "perf-rapl",
 )
@@ -76,8 +74,7 @@ def selected(names: Sequence[str] | None) -> list[str]:
     table, so that every stand-in knows what is there.
     """
     if names is None:
-        built = dict(BUILTIN)
-        return [rule.meter for rule in RULES if rule.unasked and rule.meter in built]
+        return [rule.meter for rule in RULES if rule.unasked]
     order = {rule.meter: number for number, rule in enumerate(RULES)}
     return sorted(dict.fromkeys(names), key=lambda name: order.get(name, -1))
 

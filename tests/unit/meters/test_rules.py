@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from wattleak.analysis.metrics import choose_primary
-from wattleak.meters.rules import OUTER_FIRST, RULES, containment, made_good, selected, steps_back
+from wattleak.meters import BUILTIN
+from wattleak.meters.rules import OTHERS, OUTER_FIRST, RULES, containment, made_good, selected, steps_back
 from wattleak.model import Channel, Origin, Part, Quantity
 
 WHOLE = Channel("machine", "rapl", Part.MACHINE, Origin.COUNTER, Quantity.ENERGY_J, 0.001, 0.9, 1.1, source="test")
@@ -83,10 +84,10 @@ def test_stand_ins_are_tried_unasked(row):
     assert row.unasked
 
 
-def test_the_tables_name_each_meter_once():
-    names = [rule.meter for rule in RULES]
-    assert len(set(names)) == len(names)
+def test_the_tables_name_every_built_in_meter_once_and_in_one_order():
+    assert [rule.meter for rule in RULES] == [name for name, _ in BUILTIN if name != "replay"]
     assert len(set(OUTER_FIRST)) == len(OUTER_FIRST)
+    assert set(OUTER_FIRST) - {OTHERS} <= set(dict(BUILTIN))
 
 
 def test_a_plug_beside_counters_does_not_change_what_decides():
