@@ -37,7 +37,8 @@ class NvmlMeter:
         self._devices: list[dict[str, object]] = []
         self._nvml: ModuleType | None = None
         self._handles: dict[str, tuple[object, bool]] = {}
-        self._used_us: dict[str, int] = {}  # newest time stamp seen in the driver's list of who used a GPU
+        self._busy_us: dict[str, int] = {}  # newest time stamp seen in the driver's list of how busy a GPU was
+        self._used_us: dict[str, int] = {}  # the same in its list of who used it
         self._inside = False
         self.losses: tuple[Unavailable, ...] = ()
         self.absent = False
@@ -115,24 +116,37 @@ class NvmlMeter:
     def use(self) -> dict[str, tuple[float | None, dict[int, float] | None]]:
         """How busy each GPU was, and with whom, since the last call; a GPU that says neither is left out.
 
-        Busy is the fraction of the driver's last sample period (1/6 s to 1 s) in which a kernel ran, however small
-        (NVML reference, nvmlUtilization_t). By process id: the share of that time in which its kernels ran, where
-        several samples came since the last call their mean. The first call tells of the time before it.
+        Busy is the fraction of time in which a kernel ran, however small (NVML reference, nvmlUtilization_t): the mean
+        of the driver's samples since the last call, else the last of them, 1/6 s to 1 s long. By process id: the share
+        of that time in which its kernels ran. The first call tells of the time before it.
         """
         nvml, found = self._nvml, {}
         if nvml is None:
             return {}
         for channel, (handle, _energy) in self._handles.items():
-            try:
-                busy = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
-            except nvml.NVMLError:
-                busy = None  # MIG is on, or a vGPU
+            busy = self._busy(nvml, channel, handle)
             shares = self._shares(nvml, channel, handle)
             if shares == {} and busy:
                 shares = None  # it worked, and the driver does not name for whom
             if busy is not None or shares is not None:
                 found[channel] = (busy, shares)
         return found
+
+    def _busy(self, nvml: ModuleType, channel: str, handle: object) -> float | None:
+        since_us = self._busy_us.get(channel, 0)
+        try:
+            _type, samples = nvml.nvmlDeviceGetSamples(handle, nvml.NVML_GPU_UTILIZATION_SAMPLES, since_us)
+        except nvml.NVMLError:
+            samples = ()  # it keeps none, or there is no new one
+        fresh = [sample for sample in samples if sample.timeStamp > since_us and sample.sampleValue.uiVal <= 100]
+        if fresh:
+            self._busy_us[channel] = max(int(sample.timeStamp) for sample in fresh)
+            if since_us:  # the first list reaches back into the time of others
+                return float(sum(sample.sampleValue.uiVal for sample in fresh) / len(fresh) / 100)
+        try:
+            return float(nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100)
+        except nvml.NVMLError:
+            return None  # MIG is on, or a vGPU
 
     def _shares(self, nvml: ModuleType, channel: str, handle: object) -> dict[int, float] | None:
         since_us = self._used_us.get(channel, 0)
@@ -160,4 +174,4 @@ class NvmlMeter:
                 self._nvml.nvmlShutdown()
             except self._nvml.NVMLError:
                 pass  # the driver went away first: there is nothing left to close
-            self._nvml, self._handles, self._used_us = None, {}, {}
+            self._nvml, self._handles, self._busy_us, self._used_us = None, {}, {}, {}

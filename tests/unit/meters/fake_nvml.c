@@ -8,11 +8,14 @@
  *     gpu0.mig 1, gpu0.vgpu 1      MIG is on; the device is a vGPU
  *     gpu0.pids 11,22              processes that hold it
  *     gpu0.busy 80                 percent of the time in which it worked; without the line, "not supported"
+ *     gpu0.samples 1000:50,2000:90 the same, by time stamp in microseconds; without the line, "not supported"
  *     gpu0.use 11:60,22:20         percent by process, "not found" for `none`; without the line, "not supported"
  *     gpu0.use_at 1000             time stamp of those, in microseconds; without the line, now
  *     gpu0.name H100-PCIe          what it is called, after "NVIDIA "; without the line, "Stand-in 0"
  *     gpu0.architecture 7          an nvmlDeviceArchitecture_t; without the line, "not supported"
  *     gpu0.handle 4                what asking for its handle returns
+ *     gpu0.memory 80000            MiB; without the line, "not supported" to this and to what other tools ask besides
+ *                                  (temperature, power limit, compute mode, power now): they stop at the first refusal
  * Signatures are those of the public header nvml.h (API version 12).
  */
 #include <stdio.h>
@@ -29,6 +32,7 @@ typedef struct {
     char address[32];
 } Pci;
 typedef struct { unsigned gpu, memory; } Utilization;
+typedef struct { unsigned long long time, value; } Sample;
 typedef struct { unsigned pid; unsigned long long time; unsigned sm, memory, encoder, decoder; } Use;
 typedef struct { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; } Process;
 
@@ -195,6 +199,27 @@ int nvmlDeviceGetUtilizationRates(Device *device, Utilization *rates)
     return SUCCESS;
 }
 
+int nvmlDeviceGetSamples(
+    Device *device, int type, unsigned long long since, int *value_type, unsigned *count, Sample *samples)
+{
+    char key[64], text[192];
+    unsigned room = *count, seen = 0;
+    snprintf(key, sizeof key, "gpu%d.samples", device->index);
+    if (type != 1 || !look_up(key, text, sizeof text)) /* 1: NVML_GPU_UTILIZATION_SAMPLES */
+        return NOT_SUPPORTED;
+    *value_type = 1; /* unsigned int */
+    for (char *entry = strtok(text, ","); entry; entry = strtok(NULL, ",")) {
+        unsigned long long time, percent;
+        if (sscanf(entry, "%llu:%llu", &time, &percent) != 2 || time <= since)
+            continue;
+        if (samples && seen < room)
+            samples[seen] = (Sample){.time = time, .value = percent};
+        seen++;
+    }
+    *count = seen;
+    return seen ? SUCCESS : NOT_FOUND;
+}
+
 /* As the driver does: its list is longer than what it has to say, and the rest of it is zeros. */
 int nvmlDeviceGetProcessUtilization(Device *device, Use *uses, unsigned *count, unsigned long long since)
 {
@@ -217,5 +242,80 @@ int nvmlDeviceGetProcessUtilization(Device *device, Use *uses, unsigned *count, 
     for (char *entry = strtok(text, ","); entry && seen < room; entry = strtok(NULL, ","), seen++)
         if (sscanf(entry, "%u:%u", &uses[seen].pid, &uses[seen].sm) == 2)
             uses[seen].time = at;
+    return SUCCESS;
+}
+
+/* What only other tools ask (the truth bench shows this library to them too). */
+
+typedef struct { unsigned long long total, free, used; } Memory;
+typedef struct { unsigned version; int sensor, celsius; } Temperature;
+typedef struct {
+    unsigned field, scope;
+    long long time, latency;
+    unsigned type;
+    int result;
+    union { double real; unsigned word; unsigned long long wide; } value;
+} Field;
+
+enum { POWER_AVERAGE = 185, POWER_INSTANT = 186 }; /* NVML_FI_DEV_POWER_* */
+
+static int answers_others(Device *device)
+{
+    unsigned long long value;
+    return of_device(device, "memory", &value);
+}
+
+int nvmlDeviceGetMemoryInfo(Device *device, Memory *memory)
+{
+    unsigned long long value;
+    if (!of_device(device, "memory", &value))
+        return NOT_SUPPORTED;
+    *memory = (Memory){.total = value << 20, .free = value << 20};
+    return SUCCESS;
+}
+
+int nvmlDeviceGetTemperature(Device *device, int sensor, unsigned *celsius)
+{
+    (void)sensor;
+    *celsius = 40;
+    return answers_others(device) ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetTemperatureV(Device *device, Temperature *temperature)
+{
+    temperature->celsius = 40;
+    return answers_others(device) ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(Device *device, unsigned *milliwatts)
+{
+    *milliwatts = 700000;
+    return answers_others(device) ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetComputeMode(Device *device, int *mode)
+{
+    *mode = 0;
+    return answers_others(device) ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetGraphicsRunningProcesses_v3(Device *device, unsigned *count, Process *processes)
+{
+    (void)processes;
+    *count = 0;
+    return answers_others(device) ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetFieldValues(Device *device, int count, Field *fields)
+{
+    unsigned long long milliwatts;
+    if (!answers_others(device) || !of_device(device, "power", &milliwatts))
+        return NOT_SUPPORTED;
+    for (int number = 0; number < count; number++) {
+        int known = fields[number].field == POWER_AVERAGE || fields[number].field == POWER_INSTANT;
+        fields[number].result = known ? SUCCESS : NOT_SUPPORTED;
+        fields[number].type = 1; /* unsigned int */
+        fields[number].value.word = (unsigned)milliwatts;
+    }
     return SUCCESS;
 }

@@ -144,6 +144,19 @@ def test_who_used_the_gpu_since_the_last_call(ask):
     ]
 
 
+def test_how_busy_it_was_is_the_mean_of_all_samples_since_the_last_call(ask):
+    """What was before the first call is the work of others; 65535 is what the driver writes for "not known"."""
+    card = "count 1\ngpu0.energy 5\ngpu0.busy 7\n"
+    states = (
+        card + "gpu0.samples 1000:100,2000:100\n",
+        card + "gpu0.samples 1000:100,2000:100,3000:50,4000:90\n",
+        card + "gpu0.samples 4000:90,5000:20,6000:65535\n",
+        card + "gpu0.samples 5000:20\n",
+    )
+    busy = [use["gpu0"][0] for use in ask(USE, card, *states)]
+    assert busy == [0.07, pytest.approx(0.7), pytest.approx(0.2), 0.07]
+
+
 HOLDER = """
 import os, pathlib, time
 state = pathlib.Path(os.environ["FAKE_NVML"])
