@@ -10,10 +10,12 @@ seconds of CLOCK_MONOTONIC. `k` is the kind of the record:
            allocation [sentences], settings
     spawn  t, pid                 the workload was started; its time counts from here
     s      t, r {channel: raw}, rt {channel: moment of its reading, if not t}, c CPU-seconds of the tree, b busy
-           CPU-seconds of the machine, m resident bytes, i and o bytes from and to storage, p living processes, z seconds
-           that the machine has slept so far
+           CPU-seconds of the machine, m resident bytes, i and o bytes from and to storage, p living processes,
+           z seconds that the machine has slept so far
     count  t, m meter, by run     from t on another run of this node counts the machine's energy on the channels of this
            meter (null: this run does, as it does where there is no such record)
+    group  path, why_not          the control group that holds the tree alone (its clock is `g` of each s, CPU-seconds), or
+           why its clock does not count after all
     open   t, id, n name, p id of the span around it or null
     close  t, id
     hold   t, ch channel, ours, others      processes that hold a device, written when it changes
@@ -68,6 +70,21 @@ def encode(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(encode, value)) + "]"
     raise TypeError(f"{type(value).__name__} is not plain data")
+
+
+def append_fact(path: str, record: dict[str, object]) -> bool:
+    """Add a record to a journal whose recorder is gone, behind whatever torn line it may have left; False: no room."""
+    body = encode(record).encode()
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | _CLOSED_IN_CHILDREN | _AS_IT_IS)
+    except OSError:
+        return False
+    try:
+        return os.write(fd, b"\n%08x %b\n" % (crc32(body), body)) > len(body)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 class JournalWriter:

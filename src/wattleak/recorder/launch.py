@@ -27,8 +27,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from wattleak.documents import channel_document, unavailable_document
-from wattleak.environment.allocation import read_allocation
+from wattleak.documents import calibration_document, channel_document, unavailable_document
+from wattleak.environment.allocation import own_groups, read_allocation
+from wattleak.environment.calibration_store import read_calibration
 from wattleak.environment.redaction import redact_command
 from wattleak.errors import NotExecutable, NotFound, OwnFailure
 from wattleak.model import Origin, Part
@@ -291,6 +292,7 @@ def _config(
         "share_host": allocation.hidden_stat is None
         and any(channel.part is not Part.GPU and channel.origin not in _UNMEASURED for channel in probed.channels),
         "boards": _boards(probed),
+        "groups": list(own_groups()),
         "search_path": list(probed.search_path),
         "start": {
             "v": VERSION,
@@ -302,8 +304,18 @@ def _config(
             "unavailable": [unavailable_document(item) for item in probed.unavailable],
             "cpus": os.cpu_count() or 1,
             "allocation": list(allocation.notes()),
+            **_calibration(probed),
             "settings": {"interval_s": interval_s},
         },
+    }
+
+
+def _calibration(probed: Probed) -> dict[str, Any]:
+    """The wall calibration that holds for this run, kept with it: read again later, it gives the same figures."""
+    found, why_not = read_calibration([channel.name for channel in probed.channels])
+    return {
+        "calibration": None if found is None else calibration_document(found),
+        "calibration_note": why_not,
     }
 
 

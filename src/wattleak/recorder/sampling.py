@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 
+from wattleak.recorder.group import GroupWatch
 from wattleak.recorder.node import share
 
 TYPE_CHECKING = False
@@ -37,6 +38,7 @@ class Sampler:
         devices: DeviceWatch,
     ) -> None:
         self._meters = share(meters, config)
+        self._group = GroupWatch(config, journal)
         self._modelled: list[bool] = config["modelled"]
         self._share_host = bool(config["share_host"])
         self._interval_s = float(config["interval_s"])
@@ -90,6 +92,9 @@ class Sampler:
         }
         if read_s:
             record["rt"] = read_s
+        group_s = self._group.cpu_s(self._tree.pids(), first=first, thorough=thorough)
+        if group_s is not None:
+            record["g"] = round(group_s, 6)
         asleep_s = self._asleep_s(now_s)
         if asleep_s:
             record["z"] = asleep_s

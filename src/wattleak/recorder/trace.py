@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from binascii import crc32
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from wattleak.documents import channel_from_document, unavailable_from_document
 from wattleak.errors import OwnFailure
 from wattleak.model import Counting, DeviceUse, Holders, Sample, Span, Trace, Unavailable
+from wattleak.recorder.cpu_source import by_best_clock
 from wattleak.recorder.gaps import find_gaps
 from wattleak.recorder.hindsight import narrow
 from wattleak.recorder.locks import is_locked
@@ -49,6 +50,7 @@ def read_recording(path: Path) -> Recording:
     lines = _Lines(path)
     start: dict[str, Any] | None = None
     samples: list[Sample] = []
+    by_group: list[float | None] = []
     opened: dict[int, Span] = {}
     holders: dict[str, Holders] = {}
     use: dict[str, list[DeviceUse]] = {}
@@ -59,11 +61,11 @@ def read_recording(path: Path) -> Recording:
         kind = record["k"]
         if kind == "s":
             samples.append(_sample(record))
+            by_group.append(record.get("g"))
         elif kind == "open":
             opened[record["id"]] = Span(record["id"], record["n"], record["t"], None, record["p"])
-        elif kind == "close" and record["id"] in opened:
-            span = opened[record["id"]]
-            opened[record["id"]] = Span(span.id, span.name, span.start_s, record["t"], span.parent)
+        elif kind == "close":
+            _close(opened, record)
         elif kind == "hold":
             before = holders.get(record["ch"], Holders(0, 0))
             holders[record["ch"]] = Holders(max(before.ours, record["ours"]), max(before.others, record["others"]))
@@ -85,6 +87,7 @@ def read_recording(path: Path) -> Recording:
             f"{path} is not a journal: its first record cannot be read", f"remove the folder {path.parent}"
         )
     steps.add_rings(path.parent)
+    samples, clock_note = by_best_clock(samples, by_group, facts.get("group"))
     channels = tuple(channel_from_document(item) for item in start["channels"])
     trace = Trace(
         channels=channels,
@@ -109,7 +112,10 @@ def read_recording(path: Path) -> Recording:
         lost=facts["lost"]["what"] if "lost" in facts else None,
         end=facts.get("end"),
         damaged=lines.damaged,
-        notes=[f"{steps.dropped} step marks found no room and are not counted"] if steps.dropped else [],
+        notes=[
+            *([f"{steps.dropped} step marks found no room and are not counted"] if steps.dropped else []),
+            *([clock_note] if clock_note else []),
+        ],
     )
 
 
@@ -118,6 +124,13 @@ def _counting(channels: tuple[Channel, ...], records: list[dict[str, Any]]) -> d
     for record in records:
         by_meter.setdefault(record["m"], []).append(Counting(record["t"], record["by"]))
     return {item.name: tuple(by_meter[item.meter]) for item in channels if item.meter in by_meter}
+
+
+def _close(opened: dict[int, Span], record: dict[str, Any]) -> None:
+    """End a span once: a recorder that was killed may not have said that it wrote the end, and then it comes twice."""
+    span = opened.get(record["id"])
+    if span is not None and span.end_s is None:
+        opened[span.id] = replace(span, end_s=record["t"])
 
 
 class _Lines:
