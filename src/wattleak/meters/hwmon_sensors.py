@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _METER = "hwmon"
 _ACPI = "power_meter"
 _WHOLE_SYSTEM = "LNXSYBUS:00"  # the ACPI object \_SB: an ACPI meter that measures it measures the machine
+_MACHINE_OUTER_FIRST = ("machine-psu", "machine-acpi", "machine-smc")
 _LEAST_ERROR = 0.05
 _GRACE = re.compile(r"(?P<what>Grace|CPU) Power Socket (?P<socket>\d+)")
 _GRACE_OTHER = re.compile(r"(Module|SysIO) Power Socket \d+")
@@ -124,7 +125,7 @@ def find_sensors(root: str, read_already: Sequence[Channel]) -> tuple[list[Senso
     taken = {sensor.channel for sensor in found}
     acpi = _acpi([folder for name, folder in devices if name == _ACPI], losses)
     found += [sensor for sensor in acpi if sensor.channel not in taken]
-    if any(channel.part is Part.CPU for channel in read_already):
+    if any(channel.part is Part.CPU or _holds_grace(channel) for channel in read_already):
         found = [sensor for sensor in found if sensor.part is not Part.CPU]
     readable = [sensor for sensor in found if _opens(sensor.path)]
     closed = [sensor for sensor in found if sensor not in readable]
@@ -156,11 +157,19 @@ def channels_of(sensors: Sequence[Sensor]) -> tuple[tuple[Channel, ...], dict[st
                 period_s=max(sensor.period_s for sensor in parts),
                 relative_low=1 - error,
                 relative_high=1 + error,
+                contains=_further_in(name, grouped),
                 device=first.device,
                 source=first.source + several,
             )
         )
     return tuple(channels), {name: [sensor.path for sensor in parts] for name, parts in grouped.items()}
+
+
+def _further_in(name: str, names: Iterable[str]) -> frozenset[str]:
+    """Other sensors of the whole machine that see no more than this one does."""
+    if name not in _MACHINE_OUTER_FIRST:
+        return frozenset()
+    return frozenset(_MACHINE_OUTER_FIRST[_MACHINE_OUTER_FIRST.index(name) + 1 :]) & frozenset(names)
 
 
 def explain(root: str) -> Unavailable:
@@ -174,7 +183,7 @@ def explain(root: str) -> Unavailable:
         reason = f"{root} has power sensors, but where in the machine they sit is not known: {', '.join(unknown)}"
         return Unavailable(_METER, reason, "nothing to type: what they show may be part of another figure")
     reason = f"this machine has no power sensor under {root}"
-    return Unavailable(_METER, reason, "on a server: sudo modprobe acpi_power_meter, or --meters with ipmi")
+    return Unavailable(_METER, reason, "on a server: sudo modprobe acpi_power_meter, or ask its BMC: --meters ipmi")
 
 
 def _sensors_of(driver: Driver, folder: Path, number: int) -> list[Sensor]:
@@ -228,8 +237,13 @@ def _acpi(folders: Sequence[Path], losses: list[Unavailable]) -> list[Sensor]:
         sensors["machine-acpi"] = _acpi_sensor(whole[0], "machine-acpi", Part.MACHINE, model)
     elif whole:
         reason = f"the firmware has {len(whole)} ACPI power meters and does not say what each of them measures"
-        losses.append(Unavailable(_METER, reason, "use a meter of the whole machine: --meters with ipmi or plug"))
+        losses.append(Unavailable(_METER, reason, "use a meter of the whole machine: ipmi or plug, by --meters"))
     return list(sensors.values())
+
+
+def _holds_grace(channel: Channel) -> bool:
+    """Does a GPU's counter cover its whole module, the Grace CPU included? GH200's does (see `nvml_probe`)."""
+    return channel.meter == "nvml" and "GH200" in (channel.device or "")
 
 
 def _acpi_sensor(folder: Path, channel: str, part: Part, device: str) -> Sensor:

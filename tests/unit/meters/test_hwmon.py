@@ -96,6 +96,13 @@ def test_grace_hopper_gives_the_cpu_socket_and_not_the_module_that_holds_the_gpu
     assert reading(HwmonMeter(str(tmp_path))) == {"cpu0": 37.0}
 
 
+def test_grace_is_left_out_beside_a_counter_that_covers_its_whole_module(tmp_path):
+    grace(tmp_path)
+    gpu = replace(AMD_SMI, meter="nvml", device="NVIDIA GH200 480GB [PCI 9:1:0]")
+    assert isinstance(HwmonMeter(str(tmp_path), read_already=[gpu]).probe(), Unavailable)
+    assert found(HwmonMeter(str(tmp_path), read_already=[replace(gpu, device="NVIDIA H100")]))
+
+
 def test_power_supplies_are_one_machine_and_one_that_fails_takes_the_sum_with_it(tmp_path):
     labels = {"power1_label": "pin", "power2_label": "pout1"}
     device(tmp_path, 0, "ibm-cffps", power1_input=300_000_000, power2_input=280_000_000, **labels)
@@ -107,6 +114,14 @@ def test_power_supplies_are_one_machine_and_one_that_fails_takes_the_sum_with_it
     (second / "power1_input").write_text("")
     assert meter.read() == {}, "half a machine is not the machine"
     meter.close()
+
+
+def test_power_supplies_and_an_acpi_meter_see_one_machine(tmp_path):
+    device(tmp_path, 0, "crps185", power1_input=300_000_000, power1_label="pin")
+    acpi(tmp_path, 1, 280_000_000)
+    channels = found(HwmonMeter(str(tmp_path)))
+    assert channels["machine-psu"].contains == {"machine-acpi"}
+    assert channels["machine-acpi"].contains == frozenset()
 
 
 def test_an_apple_machine_under_linux_gives_the_whole_and_not_its_parts(tmp_path):
