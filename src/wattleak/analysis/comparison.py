@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from scipy.stats import friedmanchisquare
 
 from wattleak.analysis.blocks import Pair, counting_blocks
 from wattleak.analysis.doubts import experiment_doubts, pair_doubts
-from wattleak.analysis.effect import paired_change
+from wattleak.analysis.effect import Change, paired_change
 from wattleak.analysis.effect_size import paired_sizes
 from wattleak.analysis.feasibility import (
     adjusted_level,
@@ -23,7 +24,16 @@ from wattleak.analysis.metrics import METRICS, least_firm, metric
 from wattleak.analysis.quality import compare_quality, default_target
 from wattleak.analysis.sequential import look_level
 from wattleak.analysis.verdict import decide, grade, weigh_quality
-from wattleak.model import Comparison, Grade, MetricComparison, Order, PairComparison, Verdict
+from wattleak.model import (
+    Comparison,
+    Grade,
+    MetricComparison,
+    Order,
+    Origin,
+    PairComparison,
+    QualityState,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +66,26 @@ def compare(experiment: Experiment) -> Comparison:
 def _with_both(blocks: Sequence[Block], candidate: str) -> tuple[Block, ...]:
     """The blocks in which this candidate took part: one that was dropped at a look is in the earlier ones only."""
     return tuple(block for block in blocks if candidate in block.runs)
+
+
+def judge_primary(experiment: Experiment) -> tuple[Change, Grade]:
+    """Only what decides, for one candidate and without doubts: the interval of the primary metric, and the grade.
+
+    The same functions as in `compare`, in a hundredth of its time: for counting over many synthetic experiments, whose
+    readings are taken for measured and whose results for equal.
+    """
+    blocks = counting_blocks(experiment)
+    design = experiment.plan.design
+    reference, candidate = (variant.name for variant in design.variants)
+    pair = Pair(experiment, blocks, reference, candidate)
+    readings = pair.readings(metric(design.metric).name)
+    if isinstance(readings, str):
+        return Change(None, None, None, None, len(blocks), design.level), Grade.OBSERVED
+    before, after = ([reading.value for reading in side] for side in readings)
+    change = paired_change(before, after, look_level(design.stopping, design.level, len(blocks)))
+    verdict = decide(change, design.smallest_effect)
+    measured = replace(readings[0][0], origin=Origin.COUNTER)
+    return change, grade(_by_session(pair), verdict, measured, QualityState.IDENTICAL, change.level)
 
 
 def _step_down(pairs: Sequence[Pair]) -> tuple[PairComparison, ...]:

@@ -106,6 +106,22 @@ def further_blocks(
     return max(high - done, 1)
 
 
+def blocks_for(spread: float, effect: float, level: float, power: float = 0.8) -> int:
+    """Return how many blocks find a change of `effect`, a fraction, with probability `power`.
+
+    The sample size of the paired t test (see `minimal_detectable_change`) over 3 / pi, the efficiency of signed ranks;
+    never fewer than the exact test needs at all. `spread` is the standard deviation of the log ratios.
+    """
+    least, most = 2, _NEVER
+    while least < most:
+        middle = (least + most) // 2
+        if minimal_detectable_change(spread, middle, level, power) <= effect:
+            most = middle
+        else:
+            least = middle + 1
+    return max(math.ceil(least / _SIGNED_RANK_EFFICIENCY), blocks_needed(level, 1))
+
+
 def minimal_detectable_change(spread: float, blocks: int, level: float, power: float = 0.8) -> float:
     """Return the smallest increase, as a fraction, that `blocks` blocks would show with probability `power`.
 

@@ -5,16 +5,26 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Protocol
 
+from scipy.special import stdtrit
+
 from wattleak.analysis.effect import sign_flip_p
 from wattleak.model import Grade, Origin, QualityState, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from wattleak.model import MetricComparison
-
 CONFIRMING_SESSIONS = 3
 PROVING_SESSIONS = 6  # fewer cannot bring the exact test over sessions to 0.05
+
+
+class Founded(Protocol):
+    """A figure with its origin: `model.MetricComparison`, `metrics.Reading`."""
+
+    @property
+    def origin(self) -> Origin: ...
+
+    @property
+    def derived_from(self) -> str | None: ...
 
 
 class Ranged(Protocol):
@@ -52,13 +62,15 @@ def weigh_quality(verdict: Verdict, quality: QualityState) -> Verdict:
 def grade(
     sessions: Mapping[str, Sequence[float]],
     verdict: Verdict,
-    primary: MetricComparison | None,
+    primary: Founded | None,
     quality: QualityState,
     level: float,
 ) -> Grade:
     """Say how far a verdict may be generalised.
 
-    - confirmed: at least 3 sessions, and the mean change of every one has the same sign.
+    - confirmed: at least 3 sessions, the mean change of every one has the same sign, and Student's interval of the mean
+      of those means, at the level, leaves out zero. The same sign alone happens to one unchanged program in four, and
+      the interval over all blocks takes the whim of a day for an effect (docs/decisions/0010).
     - proved: at least 6 sessions, the exact sign-flip test over their means reaches 1 - level, and the primary metric
       was measured (not modelled, not simulated, not a function of another).
     - observed: everything else. So is every verdict without a direction (equal, not enough runs), and every verdict
@@ -67,7 +79,7 @@ def grade(
     Args:
         sessions: the log ratios of the primary metric by session.
         verdict: of the primary metric.
-        primary: the comparison of the primary metric.
+        primary: where the primary metric came from.
         quality: of the result.
         level: of the interval, already adjusted.
     """
@@ -79,6 +91,13 @@ def grade(
     error = (1.0 - level) * (1.0 + 1e-9)  # 1 - 0.95 is not 0.05
     if measured and len(means) >= PROVING_SESSIONS and sign_flip_p(means) <= error:
         return Grade.PROVED
-    if len(means) >= CONFIRMING_SESSIONS and (max(means) < 0.0 or min(means) > 0.0):
+    if len(means) >= CONFIRMING_SESSIONS and (max(means) < 0.0 or min(means) > 0.0) and _sure(means, level):
         return Grade.CONFIRMED
     return Grade.OBSERVED
+
+
+def _sure(means: Sequence[float], level: float) -> bool:
+    """Whether Student's interval of the mean of the session means leaves out zero."""
+    n = len(means)
+    error = statistics.stdev(means) / n**0.5
+    return bool(abs(statistics.fmean(means)) > float(stdtrit(n - 1, 1.0 - (1.0 - level) / 2.0)) * error)

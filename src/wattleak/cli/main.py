@@ -14,7 +14,7 @@ from wattleak.errors import ExitCode, WattleakError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERBS = ("measure", "compare", "study", "scan", "explain", "list", "report", "doctor", "completion")
+VERBS = ("measure", "compare", "study", "scan", "explain", "list", "report", "doctor", "selftest", "completion")
 """One module of this package each (`list` is in `listing`): SUMMARY, configure(parser), run(args) -> exit code."""
 
 _MODULES = {"list": "listing"}

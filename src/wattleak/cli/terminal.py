@@ -50,3 +50,17 @@ def experiment_progress(total: int, *, quiet: bool) -> Iterator[Callable[[Progre
             bar.update(task, advance=0 if run.failure else 1, description=f"{label}: {run.variant}")
 
         yield watch
+
+
+@contextmanager
+def work_progress(total: int, label: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar of `total` steps on standard error, on a terminal only; the step is called after each."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda: bar.advance(task)

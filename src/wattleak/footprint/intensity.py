@@ -106,6 +106,7 @@ def carbon(energy_j: Estimate, region: str | None, pue: float | None = None) -> 
     )
 
 
+@cache
 def _world(*, unasked: bool) -> Intensity:
     table = _read(_COUNTRIES)
     countries = sorted(value for value, _ in table["regions"].values())

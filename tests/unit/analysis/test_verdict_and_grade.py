@@ -56,8 +56,9 @@ SIX = sessions(-0.1, -0.2, -0.1, -0.3, -0.1, -0.2)
     [
         (sessions(-0.1), "observed"),
         (sessions(-0.1, -0.2), "observed"),
-        (sessions(-0.1, -0.2, -0.1), "confirmed"),
-        (sessions(0.1, 0.2, 0.1), "confirmed"),
+        (sessions(-0.10, -0.12, -0.10), "confirmed"),
+        (sessions(0.10, 0.12, 0.10), "confirmed"),
+        (sessions(-0.1, -0.2, -0.1), "observed"),  # R: t.test(c(-0.1, -0.2, -0.1))$p.value is 0.057
         (sessions(-0.1, -0.2, 0.1), "observed"),
         (sessions(-0.1, -0.2, 0.0), "observed"),
         (sessions(-0.1, -0.2, -0.1, -0.3, -0.1), "confirmed"),
