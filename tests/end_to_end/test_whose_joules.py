@@ -139,3 +139,38 @@ def test_one_busy_thread_is_visible_beside_a_busy_neighbour(host: CommandLine) -
 
     assert busy["attributed_energy_j"]["energy_j"] == pytest.approx(WATTS_PER_CPU * busy["cpu_s"], rel=0.05)
     assert rest["attributed_energy_j"]["energy_j"] < 0.2
+
+
+def test_thousands_of_short_children_and_their_orphans_are_counted(wattleak: CommandLine) -> None:
+    """Nobody sees a child that lives a millisecond. The oracle is what the kernel tells the processes themselves."""
+    (wattleak.folder / "many.py").write_text(
+        textwrap.dedent("""
+        import os, resource
+        def used():
+            own, waited = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+            return own.ru_utime + own.ru_stime + waited.ru_utime + waited.ru_stime
+        def some(count):
+            for _ in range(count):
+                os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+        def leave(name):
+            with open(name, "w") as file:
+                file.write(repr(used()))
+            os._exit(0)
+        if os.fork() == 0:      # a child that leaves at once; its own children work on as orphans
+            for number in range(2):
+                if os.fork() == 0:
+                    os.setsid()
+                    some(700)
+                    leave(f"used{number}")
+            leave("used_between")
+        os.wait()
+        some(1400)
+        leave("used_first")
+        """)
+    )
+    document = wattleak.document("measure", "--", PYTHON, "many.py")
+    truth_s = sum(float(path.read_text()) for path in wattleak.folder.glob("used[0-9]"))
+    truth_s += float((wattleak.folder / "used_first").read_text())  # has waited for the one between
+
+    assert truth_s > 0.5
+    assert document["cpu_s"] == pytest.approx(truth_s, rel=0.02)
