@@ -24,8 +24,7 @@ _MOST_W = 0xFFFF  # the library's word for "not there", in 16 bits; in 32 and 64
 class AmdSmiMeter:
     """Reads AMD GPUs. What cannot be read beside what can is in `losses`; `absent`: this machine has no AMD GPU.
 
-    `host` is the folder in which /sys lies. `opening_s` is the time that a probe needed to open the library and the
-    GPUs; None before a probe.
+    `host` is the folder in which /sys lies.
     """
 
     name = "amd-smi"
@@ -43,7 +42,6 @@ class AmdSmiMeter:
         self._used_ns: dict[str, tuple[int, dict[int, int]]] = {}  # channel -> when, GPU time of each process
         self.losses: tuple[Unavailable, ...] = ()
         self.absent = False
-        self.opening_s: float | None = None
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """One channel per GPU that can be read, its partitions together; the library is closed again."""
@@ -54,7 +52,7 @@ class AmdSmiMeter:
             self.absent = found.absent
             return found.answer
         self._folder, self._devices = found.folder, [dict(device) for device in found.devices]
-        self.losses, self.opening_s = found.losses, found.opening_s
+        self.losses = found.losses
         return found.channels
 
     def spec(self) -> dict[str, object]:

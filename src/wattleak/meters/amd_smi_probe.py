@@ -52,7 +52,6 @@ class Found:
     devices: tuple[dict[str, object], ...]
     losses: tuple[Unavailable, ...]
     folder: str  # where the package amdsmi lies
-    opening_s: float  # from asking for the library to having every GPU's handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,6 @@ def look(host: str = "/") -> Found | Nothing:
     if not has_gpu(AMD, host):
         there = "nothing to type if there is no AMD GPU; else lspci -d 1002: shows what the machine sees"
         return Nothing(Unavailable(METER, f"there is no AMD GPU in this machine; {_LOST}", there), absent=True)
-    begun_s = time.monotonic()
     folder = _find_package()
     if folder is None:
         reason = f"the Python package amdsmi is not installed; {_LOST}"
@@ -96,7 +94,7 @@ def look(host: str = "/") -> Found | Nothing:
     except amdsmi.AmdSmiException as error:
         return Nothing(_why_closed(amdsmi, error), absent=False)
     try:
-        return _ask(amdsmi, folder, begun_s)
+        return _ask(amdsmi, folder)
     except amdsmi.AmdSmiException as error:
         return Nothing(_why_closed(amdsmi, error), absent=False)
     finally:
@@ -114,7 +112,7 @@ def _find_package() -> str | None:
     return str(folder) if (folder / "amdsmi/__init__.py").is_file() else None
 
 
-def _ask(amdsmi: ModuleType, folder: str, begun_s: float) -> Found | Nothing:
+def _ask(amdsmi: ModuleType, folder: str) -> Found | Nothing:
     cards: dict[str, _Card] = {}
     losses: list[Unavailable] = []
     for number, handle in enumerate(amdsmi.amdsmi_get_processor_handles()):
@@ -127,7 +125,6 @@ def _ask(amdsmi: ModuleType, folder: str, begun_s: float) -> Found | Nothing:
         card = cards.setdefault(address.rpartition(".")[0], _Card(address.rpartition(".")[0]))
         card.handles.append(handle)
         card.functions.append(address)
-    opening_s = time.monotonic() - begun_s
     _watch_counters(amdsmi, list(cards.values()))
     channels: list[Channel] = []
     devices: list[dict[str, object]] = []
@@ -144,7 +141,7 @@ def _ask(amdsmi: ModuleType, folder: str, begun_s: float) -> Found | Nothing:
         channels.append(_channel(name, device, card, None if counts else key))
         devices.append({"channel": name, "functions": list(card.functions), "power": None if counts else key})
     if channels:
-        return Found(tuple(channels), tuple(devices), tuple(losses), folder, opening_s)
+        return Found(tuple(channels), tuple(devices), tuple(losses), folder)
     if losses:
         answer = Unavailable(METER, "; ".join(loss.reason for loss in losses), losses[0].remedy)
         return Nothing(answer, absent=False)

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 class NvmlMeter:
     """Reads NVIDIA GPUs. What cannot be read beside what can is in `losses`; `absent`: this machine has none.
 
-    `host` is the folder in which /sys lies. `opening_s` is the time that a probe needed to open the driver's library
-    and the GPUs; the recorder pays it again before the workload starts. None before a probe.
+    `host` is the folder in which /sys lies.
     """
 
     name = "nvml"
@@ -42,7 +41,6 @@ class NvmlMeter:
         self._inside = False
         self.losses: tuple[Unavailable, ...] = ()
         self.absent = False
-        self.opening_s: float | None = None
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """One channel per GPU that can be read; the library is closed again when this returns."""
@@ -53,7 +51,7 @@ class NvmlMeter:
             self.absent = is_absent(self._host)
             return answer
         self._folder, self._devices = answer.folder, [dict(device) for device in answer.devices]
-        self.losses, self.opening_s = answer.losses, answer.opening_s
+        self.losses = answer.losses
         return answer.channels
 
     def spec(self) -> dict[str, object]:

@@ -16,7 +16,6 @@ Facts and where they come from:
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,6 @@ class Found:
     devices: tuple[dict[str, object], ...]
     losses: tuple[Unavailable, ...]
     folder: str  # where pynvml lies
-    opening_s: float  # from asking for the library to having every GPU's handle
 
 
 def is_absent(host: str = "/") -> bool:
@@ -58,7 +56,6 @@ def is_absent(host: str = "/") -> bool:
 
 def look() -> Found | Unavailable:
     """Open the driver's library, ask every GPU what it can tell, and close the library again."""
-    begun_s = time.monotonic()
     try:
         import pynvml  # noqa: PLC0415 - where it is missing, that is the answer
     except ImportError:
@@ -69,14 +66,14 @@ def look() -> Found | Unavailable:
     except pynvml.NVMLError as error:
         return _why_closed(pynvml, error.value)
     try:
-        return _ask(pynvml, begun_s)
+        return _ask(pynvml)
     except pynvml.NVMLError as error:
         return _why_closed(pynvml, error.value)
     finally:
         pynvml.nvmlShutdown()
 
 
-def _ask(pynvml: ModuleType, begun_s: float) -> Found | Unavailable:
+def _ask(pynvml: ModuleType) -> Found | Unavailable:
     handles: dict[int, object] = {}
     losses: list[Unavailable] = []
     for index in range(pynvml.nvmlDeviceGetCount()):
@@ -85,7 +82,6 @@ def _ask(pynvml: ModuleType, begun_s: float) -> Found | Unavailable:
         except pynvml.NVMLError as error:
             reason = f"gpu{index} does not answer: {error}; {_LOST}"
             losses.append(Unavailable(METER, reason, f"nvidia-smi -i {index} shows its state"))
-    opening_s = time.monotonic() - begun_s
     channels: list[Channel] = []
     devices: list[dict[str, object]] = []
     for index, handle in handles.items():
@@ -106,7 +102,7 @@ def _ask(pynvml: ModuleType, begun_s: float) -> Found | Unavailable:
         losses += _coverage(pynvml, handle, name, device)
     if channels:
         folder = str(pynvml.__file__).replace("\\", "/").rpartition("/")[0]
-        return Found(tuple(channels), tuple(devices), tuple(losses), folder, opening_s)
+        return Found(tuple(channels), tuple(devices), tuple(losses), folder)
     if losses:
         return Unavailable(METER, "; ".join(loss.reason for loss in losses), losses[0].remedy)
     reason = f"the NVIDIA driver sees no GPU; {_LOST}"

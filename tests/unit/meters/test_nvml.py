@@ -24,7 +24,7 @@ from wattleak.model import Unavailable
 meter = NvmlMeter()
 answer = meter.probe()
 show = lambda thing: {k: sorted(v) if isinstance(v, frozenset) else v for k, v in dataclasses.asdict(thing).items()}
-out = {"losses": [show(loss) for loss in meter.losses], "opening_s": meter.opening_s}
+out = {"losses": [show(loss) for loss in meter.losses]}
 if isinstance(answer, Unavailable):
     out["unavailable"] = show(answer)
 else:
@@ -197,11 +197,6 @@ def test_which_card_is_which_is_said_whatever_cuda_is_allowed_to_see(ask, monkey
     first, second = ask(PROBE, "count 2\ngpu0.energy 1\ngpu1.energy 1\n")["channels"]
     assert "NVML device 0, PCI 00000000:41:00.0, GPU-stand" in first["source"]
     assert "NVML device 1, PCI 00000000:42:00.0, GPU-stand" in second["source"]
-
-
-def test_the_time_that_opening_takes_is_measured(ask):
-    assert 0 < ask(PROBE, "count 1\ngpu0.energy 1\n")["opening_s"] < 60
-    assert ask(PROBE, "init 9\n")["opening_s"] is None
 
 
 @pytest.mark.parametrize(
