@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
+import sys
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -37,8 +38,8 @@ def fingerprint(channels: Iterable[str] = ()) -> dict[str, str]:
         "machine": platform.machine(),
         "cpu": _cpu_name(),
         "cpus": str(os.cpu_count()),
-        "cpus_allowed": str(len(os.sched_getaffinity(0))),
-        "memory_b": str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")),
+        "cpus_allowed": _cpus_allowed(),
+        "memory_b": _memory_b(),
         "microcode": _cpuinfo("microcode"),
         "hypervisor": "yes" if "hypervisor" in (_cpuinfo("flags") or "").split() else "no",
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -69,6 +70,25 @@ def current_session(facts: Mapping[str, str], before: Session | None, last_run_a
     started_at = now.isoformat(timespec="seconds")
     identity = sha256(f"{facts['node']} {boot} {started_at}".encode()).hexdigest()[:8]
     return Session(identity, facts["node"], boot, started_at)
+
+
+def _cpus_allowed() -> str | None:
+    """How many CPUs this process may use; macOS has no such limit to ask for."""
+    if hasattr(os, "sched_getaffinity"):
+        return str(len(os.sched_getaffinity(0)))
+    if sys.platform == "win32":
+        import psutil  # noqa: PLC0415 - Linux does without
+
+        return str(len(psutil.Process().cpu_affinity() or ()))
+    return None
+
+
+def _memory_b() -> str | None:
+    if hasattr(os, "sysconf"):
+        return str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    import psutil  # noqa: PLC0415 - Linux and macOS do without
+
+    return str(psutil.virtual_memory().total)
 
 
 def _cpu_name() -> str | None:

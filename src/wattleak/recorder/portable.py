@@ -28,9 +28,11 @@ import psutil
 
 from wattleak.recorder.devices import DeviceWatch
 from wattleak.recorder.journal import JournalWriter
+from wattleak.recorder.node import share
 from wattleak.recorder.platforms import Platform
 from wattleak.recorder.psutil_tree import PsutilTree, machine_busy_s
-from wattleak.recorder.sampling import open_meters
+from wattleak.recorder.steps import StepCollector
+from wattleak.recorder.twins import open_meters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class Recorder:
         self._journal = JournalWriter(str(config["journal"]))
         sys.path += config["search_path"]  # where meters of other packages lie
         self._meters = open_meters(config["meters"])
+        self._shared = share(self._meters, config)
         own = {os.getpid()}
         if self._attached and os.getppid() != int(config["pid"]):
             own.add(os.getppid())  # in a virtual environment on Windows, python.exe starts the real one
@@ -71,6 +74,7 @@ class Recorder:
         self._listen = socket.create_server(("127.0.0.1", 0))
         self._token = token_hex(16)
         self._spans = _Spans()
+        self._steps = StepCollector(os.path.dirname(config["journal"]), self._journal, time.monotonic())  # noqa: PTH120 - as in the Linux recorder
         self._clients: dict[socket.socket, _Client] = {}
         self._died, self._die = socket.socketpair()
         self._process: subprocess.Popen[bytes] | None = None
@@ -156,8 +160,10 @@ class Recorder:
                 self._sample()
             elif now_s >= self._next_look_s:
                 self._look(now_s)
-            due_s = min(self._next_s, self._next_look_s) - time.monotonic()
-            for key, _ in self._selector.select(max(0.0, due_s)):
+            if now_s >= self._steps.next_s:
+                self._steps.look(now_s)
+            due_s = min(self._next_s, self._next_look_s, self._steps.next_s)
+            for key, _ in self._selector.select(max(0.0, due_s - time.monotonic())):
                 self._serve(key.fileobj)  # type: ignore[arg-type]  # we register sockets only
             self._keep_killing()
             if self._attached and self._tree.root_gone:
@@ -187,11 +193,19 @@ class Recorder:
 
     # -- readings ------------------------------------------------------------------------------------------------
 
-    def _sample(self, *, first: bool = False, exact: bool = False) -> None:
+    def _sample(self, *, first: bool = False, exact: bool = False) -> float:
+        """Read everything and write it down; gives the moment of reading."""
         now_s = time.monotonic()
         raw: dict[str, float] = {}
-        for meter in self._meters:
-            raw.update(meter.read())
+        read_s: dict[str, float] = {}
+        for meter in self._shared:
+            counts = meter.elect(now_s)
+            if counts is not None:
+                self._journal.write(counts)
+            moment_s, readings = meter.read(now_s, exact=first or exact, within_s=self._interval_s)
+            raw.update(readings)
+            if moment_s != now_s:
+                read_s.update(dict.fromkeys(readings, moment_s))
         reading = self._look(now_s, thorough=first or exact)
         if first:
             self._base_cpu_s, self._base_io = reading.cpu_s, (reading.read_b or 0, reading.written_b or 0)
@@ -209,6 +223,8 @@ class Recorder:
         if reading.read_b is not None:
             record["i"] = max(0, reading.read_b - self._base_io[0])
             record["o"] = max(0, (reading.written_b or 0) - self._base_io[1])
+        if read_s:
+            record["rt"] = read_s
         if self._config["share_host"]:
             record["b"] = machine_busy_s()
         self._journal.write(record)
@@ -219,6 +235,7 @@ class Recorder:
         else:
             self._next_s = now_s + max(self._interval_s, self._next_look_s - now_s - _LOOK_S)
         self._samples += 1
+        return now_s
 
     # -- death ---------------------------------------------------------------------------------------------------
 
@@ -333,8 +350,8 @@ class Recorder:
         if not client.trusted:  # the first line is the token: any user of this machine can knock
             client.trusted = compare_digest(line, self._token.encode())
             return client.trusted
-        self._sample(exact=True)
-        answer, record = self._spans.do(line.decode("utf-8", "replace"), time.monotonic())
+        # The edge of a span is the moment of its reading: between readings nobody knows how the power moved.
+        answer, record = self._spans.do(line.decode("utf-8", "replace"), self._sample(exact=True))
         if record is not None:
             self._journal.write(record)
         try:
@@ -348,6 +365,8 @@ class Recorder:
     def _finish(self) -> None:
         self._devices.note_holders(time.monotonic())
         self._sample(exact=True)
+        self._journal.free_reserve()
+        self._steps.finish()
         alone = self._usage is not None and self._tree.sample(time.monotonic()).cpu_s <= (
             self._usage.ru_utime + self._usage.ru_stime + 1e-6
         )
@@ -420,16 +439,15 @@ def _resident_b() -> int:
 
 def _own_usage_s(process: subprocess.Popen[bytes] | None) -> float | None:
     """CPU-seconds of a dead process itself, from the handle that Popen holds (GetProcessTimes); None off Windows."""
-    if sys.platform != "win32" or process is None:
-        return None
-    import ctypes  # noqa: PLC0415 - for Windows alone
-    from ctypes import wintypes  # noqa: PLC0415 - as above
+    if sys.platform == "win32" and process is not None:
+        import ctypes  # noqa: PLC0415 - for Windows alone
+        from ctypes import wintypes  # noqa: PLC0415 - as above
 
-    times = [wintypes.FILETIME() for _ in range(4)]  # created, ended, kernel, user: units of 100 ns
-    handle = wintypes.HANDLE(int(process._handle))  # noqa: SLF001 - the only handle on a process that is gone
-    if not ctypes.WinDLL("kernel32").GetProcessTimes(handle, *map(ctypes.byref, times)):
-        return None
-    return sum((time.dwHighDateTime << 32) + time.dwLowDateTime for time in times[2:]) / 1e7
+        times = [wintypes.FILETIME() for _ in range(4)]  # created, ended, kernel, user: units of 100 ns
+        handle = wintypes.HANDLE(int(process._handle))  # noqa: SLF001 - the only handle on a process that is gone
+        if ctypes.WinDLL("kernel32").GetProcessTimes(handle, *map(ctypes.byref, times)):
+            return sum((part.dwHighDateTime << 32) + part.dwLowDateTime for part in times[2:]) / 1e7
+    return None
 
 
 def _read_config(control: socket.socket) -> dict[str, Any]:

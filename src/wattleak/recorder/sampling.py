@@ -140,14 +140,3 @@ def _boot_clock_s() -> float:
         return time.clock_gettime(7)  # CLOCK_BOOTTIME (linux/time.h); `time` has the name on Linux alone
     except (OSError, AttributeError):
         return time.monotonic()
-
-
-def open_meters(specs: list[tuple[str, dict[str, object]]]) -> list[Meter]:
-    """Re-create the probed meters. `module:Class` is what the command line found; its code is light."""
-    meters: list[Meter] = []
-    for reference, spec in specs:
-        module, _, name = reference.partition(":")
-        meter: Meter = getattr(__import__(module, fromlist=[name]), name)()
-        meter.open(spec)
-        meters.append(meter)
-    return meters

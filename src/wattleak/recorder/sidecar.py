@@ -25,11 +25,12 @@ import time
 
 from wattleak.recorder.devices import DeviceWatch
 from wattleak.recorder.journal import JournalWriter
-from wattleak.recorder.sampling import Sampler, open_meters
+from wattleak.recorder.sampling import Sampler
 from wattleak.recorder.shortage import spare_this_process
 from wattleak.recorder.spans import SpanServer
 from wattleak.recorder.steps import StepCollector
 from wattleak.recorder.tree import ProcessTree
+from wattleak.recorder.twins import open_meters
 from wattleak.recorder.workload import Workload
 
 TYPE_CHECKING = False
