@@ -159,7 +159,8 @@ class Meter(Protocol):
 
     def close(self) -> None: ...
 
-    # Two more members are optional, asked for with getattr so that outsiders need not have them:
+    # More members are optional, asked for with getattr so that outsiders need not have them:
+    #   absent: bool    after a probe that gave Unavailable: this machine has no such part, so no figure lacks anything
     #   common: bool    what one process reads, another would read too: recorders of one node may share the readings
     #   losses: tuple[Unavailable, ...]    after a probe: parts that a usable meter cannot read here
     #   use() -> dict[str, tuple[float | None, dict[int, float] | None]]

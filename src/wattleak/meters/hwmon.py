@@ -29,6 +29,7 @@ class HwmonMeter:
     """
 
     name = "hwmon"
+    common = True  # what one process reads of sensors, another would read too
 
     def __init__(self, root: str | None = None, read_already: Sequence[Channel] = ()) -> None:
         self._root = root or os.environ.get("WATTLEAK_HWMON") or _ROOT

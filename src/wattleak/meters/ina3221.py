@@ -27,6 +27,7 @@ class Ina3221Meter:
     """Reads the rails of a Jetson. `root` is the folder of I2C drivers (default: $WATTLEAK_INA3221, else sysfs)."""
 
     name = "ina3221"
+    common = True  # what one process reads of sensors, another would read too
 
     def __init__(self, root: str | None = None) -> None:
         self._root = root or os.environ.get("WATTLEAK_INA3221") or _ROOT

@@ -36,6 +36,7 @@ class IpmiMeter:
     """Asks a BMC through ipmitool. `host` is where /dev is looked for, to say why the controller cannot be reached."""
 
     name = "ipmi"
+    common = True  # what one process reads of the BMC, another would read too
 
     def __init__(self, host: str = "/") -> None:
         self._host = host

@@ -34,6 +34,7 @@ class PerfRaplMeter:
     """
 
     name = "perf-rapl"
+    common = False  # each process counts from its own opening
 
     def __init__(self, root: str | None = None, host: str = "/", read_already: Sequence[Channel] = ()) -> None:
         self._root = root or os.environ.get("WATTLEAK_PERF_POWER") or _ROOT
