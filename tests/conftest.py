@@ -29,6 +29,7 @@ class CommandLine:
             **{name: value for name, value in os.environ.items() if not name.startswith("WATTLEAK_")},
             "NO_COLOR": "1",
             "OMP_NUM_THREADS": "1",
+            "XDG_STATE_HOME": str(folder / "state"),  # no calibration of this machine plays in
         }
 
     @property

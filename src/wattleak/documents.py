@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from wattleak import __version__
 from wattleak.model import (
     SCHEMA_VERSION,
+    Calibration,
     Carbon,
     Channel,
     ChannelEnergy,
@@ -88,6 +89,37 @@ def _watts(document: Document | None) -> Estimate | None:
     if document is None:
         return None
     return Estimate(document["power_w"], document["low_w"], document["high_w"], Origin(document["origin"]))
+
+
+def calibration_document(calibration: Calibration) -> Document:
+    """What `doctor --calibrate` keeps; the way back is `calibration_from_document`."""
+    slope = calibration.slope
+    return {
+        "machine": calibration.machine,
+        "channels": list(calibration.channels),
+        "slope": {"value": slope.value, "low": slope.low, "high": slope.high, "origin": slope.origin.value},
+        "offset_w": _watts_document(calibration.offset_w),
+        "residual_w": calibration.residual_w,
+        "readings_w": [[power, wall] for power, wall in calibration.readings],
+        "made_at": calibration.made_at,
+    }
+
+
+def calibration_from_document(document: Document) -> Calibration:
+    """Raises KeyError, TypeError or ValueError for a document that `calibration_document` did not write."""
+    slope, offset = document["slope"], document["offset_w"]
+    residual = document["residual_w"]
+    return Calibration(
+        machine=str(document["machine"]),
+        channels=tuple(map(str, document["channels"])),
+        slope=Estimate(float(slope["value"]), float(slope["low"]), float(slope["high"]), Origin(slope["origin"])),
+        offset_w=Estimate(
+            float(offset["power_w"]), float(offset["low_w"]), float(offset["high_w"]), Origin(offset["origin"])
+        ),
+        residual_w=None if residual is None else float(residual),
+        readings=tuple((float(power), float(wall)) for power, wall in document["readings_w"]),
+        made_at=str(document["made_at"]),
+    )
 
 
 def channel_document(channel: Channel) -> Document:

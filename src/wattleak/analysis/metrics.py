@@ -172,7 +172,10 @@ def _attributed(measurement: Measurement) -> Reading | None:
     if total is None:
         return None
     channels = (i.channel.name for i in measurement.attributed if _kind(i.energy_j.origin) == _kind(total.origin))
-    derived_from = "cpu_s" if total.origin is Origin.MODELLED else None
+    derived_from = None
+    if total.origin is Origin.MODELLED:  # a model of CPU-seconds, or of measured channels by a wall calibration
+        kinds = {item.energy_j.origin for item in measurement.attributed}
+        derived_from = "energy_j" if kinds & (_MEASURED | _SIMULATED) else "cpu_s"
     return Reading(total.value, total.origin, frozenset(channels), derived_from)
 
 

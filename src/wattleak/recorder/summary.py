@@ -7,9 +7,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from wattleak.analysis.attribution import attribute
+from wattleak.analysis.calibration import at_the_wall
 from wattleak.analysis.counting import count, counted_by
 from wattleak.analysis.energy import cpu_seconds, machine_energy
 from wattleak.analysis.steps import step_costs
+from wattleak.documents import calibration_from_document
 from wattleak.footprint.intensity import carbon
 from wattleak.model import Measurement, SpanCost
 from wattleak.recorder.gaps import gap_notes
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from wattleak.model import Span, Trace
+    from wattleak.analysis.attribution import Attribution
+    from wattleak.model import ChannelEnergy, Span, Trace
 
 JOURNAL = "journal.jsonl"
 METRICS = "metrics.jsonl"
@@ -41,7 +44,7 @@ def read_span(folder: Path, span_id: int) -> SpanCost:
     recording = read_recording(folder / JOURNAL)
     span = next(span for span in recording.trace.spans if span.id == span_id)
     started_s = recording.started_s if recording.started_s is not None else float(recording.start["t"])
-    return _span_cost(recording.trace, span, started_s, recording.last_s)
+    return _span_cost(recording, span, started_s, recording.last_s)
 
 
 def read_quality(path: Path) -> dict[str, float]:
@@ -77,7 +80,7 @@ def summarise(recording: Recording, *, quality: dict[str, float], region: str | 
     started_s = recording.started_s if recording.started_s is not None else float(start["t"])
     ended_s = _ended_s(recording)
     window = (trace.samples[0].time_s if trace.samples else started_s, ended_s)
-    attribution = attribute(trace, *window)
+    energy, attribution = _energies(recording, *window)
     reason = _incomplete_reason(recording)
     end, exited = recording.end or {}, recording.exited or {}
     total_j = attribution.total_j
@@ -98,13 +101,13 @@ def summarise(recording: Recording, *, quality: dict[str, float], region: str | 
         read_b=_most(sample.read_b for sample in trace.samples),
         written_b=_most(sample.written_b for sample in trace.samples),
         processes=max([1, *(sample.processes for sample in trace.samples)]),
-        energy=count(trace, machine_energy(trace, *window), *window),
+        energy=energy,
         attributed=attribution.channels,
         attributed_energy_j=total_j,
         idle_energy_j=attribution.idle_j,
         carbon_g=None if total_j is None else carbon(total_j, region, pue),
         unavailable=recording.unavailable,
-        spans=tuple(_span_cost(trace, span, started_s, ended_s) for span in trace.spans),
+        spans=tuple(_span_cost(recording, span, started_s, ended_s) for span in trace.spans),
         gaps=trace.gaps,
         notes=(*attribution.notes, *_notes(recording)),
         quality=quality,
@@ -112,6 +115,17 @@ def summarise(recording: Recording, *, quality: dict[str, float], region: str | 
         machine_counted_by=counted_by(trace),
         steps=step_costs(trace),
     )
+
+
+def _energies(recording: Recording, start_s: float, end_s: float) -> tuple[tuple[ChannelEnergy, ...], Attribution]:
+    """Energy of the machine by channel and what of it is the tree's: at the wall too, where a calibration holds."""
+    trace = recording.trace
+    energy = count(trace, machine_energy(trace, start_s, end_s), start_s, end_s)
+    attribution = attribute(trace, start_s, end_s)
+    kept = recording.start.get("calibration")
+    if kept is None:
+        return energy, attribution
+    return at_the_wall(calibration_from_document(kept), energy, attribution, end_s - start_s)
 
 
 def _ended_s(recording: Recording) -> float:
@@ -159,6 +173,8 @@ def _out_of_memory(exited: dict[str, Any] | None) -> str | None:
 
 def _notes(recording: Recording) -> list[str]:
     notes = [*recording.start.get("allocation", ()), *recording.notes]
+    if recording.start.get("calibration_note"):
+        notes.append(recording.start["calibration_note"])
     others = counted_by(recording.trace)
     if others:
         notes.append(
@@ -202,15 +218,17 @@ def _most(amounts: Iterable[int | None]) -> int | None:
     return max((amount for amount in amounts if amount is not None), default=None)
 
 
-def _span_cost(trace: Trace, span: Span, started_s: float, ended_s: float) -> SpanCost:
+def _span_cost(recording: Recording, span: Span, started_s: float, ended_s: float) -> SpanCost:
+    trace = recording.trace
     end_s = ended_s if span.end_s is None else span.end_s
+    energy, attribution = _energies(recording, span.start_s, end_s)
     return SpanCost(
         name=span.name,
         start_s=span.start_s - started_s,
         duration_s=end_s - span.start_s,
         cpu_s=cpu_seconds(trace.samples, span.start_s, end_s),
-        energy=machine_energy(trace, span.start_s, end_s),
-        attributed_energy_j=attribute(trace, span.start_s, end_s).total_j,
+        energy=energy,
+        attributed_energy_j=attribution.total_j,
         depth=_depth(trace, span),
         complete=span.end_s is not None,
     )
