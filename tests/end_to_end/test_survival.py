@@ -270,3 +270,24 @@ class TestGaps:
 
         assert "slept for 3600 s" in gap["why"]
         assert document["duration_s"] < 60
+
+
+def test_whoever_is_killed_at_any_moment_every_finished_interval_is_there_once(wattleak: CommandLine) -> None:
+    """Twelve of the two hundred kills of `python -m benchmarks kills`."""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [PYTHON, "-m", "benchmarks.kills", "12", "7"],
+        cwd=root,
+        env=wattleak.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [trial for trials in json.loads(done.stdout).values() for trial in trials]
+
+    assert len(found) == 12
+    assert sum(trial["finished"] for trial in found) > 20
+    for trial in found:
+        assert (trial["lost"], trial["twice"], trial["wrong"]) == (0, 0, 0)

@@ -18,6 +18,7 @@ import json
 import os
 import socket
 import sys
+import time
 from contextvars import ContextVar
 from pathlib import Path
 from secrets import token_hex
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from wattleak.errors import OwnFailure, WattleakError
 from wattleak.recorder import marks
+from wattleak.recorder.journal import append_fact
 from wattleak.recorder.platforms import portable_platform
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         parent = _current_span.get()
         line = stack.enter_context(_Line(os.environ["WATTLEAK_RECORDER"]))
         self._span_id = int(line.ask(f"open {'-' if parent is None else parent} {self.name}"))
-        stack.callback(line.tell, f"close {self._span_id}")
+        stack.callback(line.close_span, self._span_id, self._folder / "journal.jsonl")
         token = _current_span.set(self._span_id)
         stack.callback(_current_span.reset, token)
 
@@ -266,12 +268,14 @@ class _Line:
             raise OwnFailure(f"the recorder did not understand {words!r}", "use one version of wattleak on both sides")
         return answer.decode().strip()
 
-    def tell(self, words: str) -> None:
-        """Ask, but let the program go on when the recorder is gone: the journal shows the span as unfinished."""
+    def close_span(self, span_id: int, journal: Path) -> None:
+        """End a span. When the recorder is gone the program goes on, and writes the end into the journal itself."""
         try:
-            self.ask(words)
+            self.ask(f"close {span_id}")
         except (OSError, WattleakError) as error:
             print(f"wattleak: {error}", file=sys.stderr)
+            # Not a reading: what the span cost after the recorder's last one is in the range alone.
+            append_fact(str(journal), {"k": "close", "t": time.monotonic(), "id": span_id})
 
 
 def _watch(config: dict[str, Any], run_id: str, stack: contextlib.ExitStack) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 JOURNAL = "journal.jsonl"
 METRICS = "metrics.jsonl"
 _SIGKILL = 9
+_EDGE_S = 0.01  # a span's end is written right after its reading
 _LEAST_UNSEEN_S = 0.01  # what CPU time is counted in on most systems
 
 
@@ -230,7 +231,8 @@ def _span_cost(recording: Recording, span: Span, started_s: float, ended_s: floa
         energy=energy,
         attributed_energy_j=attribution.total_j,
         depth=_depth(trace, span),
-        complete=span.end_s is not None,
+        # A program that outlived its recorder ended the span itself: it has an end, and was not read to its end.
+        complete=span.end_s is not None and bool(trace.samples) and span.end_s <= trace.samples[-1].time_s + _EDGE_S,
     )
 
 
