@@ -14,6 +14,8 @@ modelled CPU counters are assumptions.
 from __future__ import annotations
 
 import re
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +30,8 @@ _ACPI = "power_meter"
 _WHOLE_SYSTEM = "LNXSYBUS:00"  # the ACPI object \_SB: an ACPI meter that measures it measures the machine
 _MACHINE_OUTER_FIRST = ("machine-psu", "machine-acpi", "machine-smc")
 _LEAST_ERROR = 0.05
+_SLOW_S = 0.05  # an ACPI meter that asks the BMC for each reading
+_ASK_AGAIN_S = 1.1  # the kernel gives the same answer again for as long as the firmware says, usually a second
 _GRACE = re.compile(r"(?P<what>Grace|CPU) Power Socket (?P<socket>\d+)")
 _GRACE_OTHER = re.compile(r"(Module|SysIO) Power Socket \d+")
 
@@ -127,15 +131,26 @@ def find_sensors(root: str, read_already: Sequence[Channel]) -> tuple[list[Senso
     found += [sensor for sensor in acpi if sensor.channel not in taken]
     if any(channel.part is Part.CPU or _holds_grace(channel) for channel in read_already):
         found = [sensor for sensor in found if sensor.part is not Part.CPU]
-    readable = [sensor for sensor in found if _opens(sensor.path)]
-    closed = [sensor for sensor in found if sensor not in readable]
-    broken = {sensor.channel for sensor in closed}
+    taken_s = {sensor.path: _reading_time_s(sensor.path) for sensor in found}
+    closed = [sensor for sensor in found if taken_s[sensor.path] is None]
+    if any((seconds or 0.0) > _SLOW_S for seconds in taken_s.values()):
+        time.sleep(_ASK_AGAIN_S)  # it may have been us who had to wait for a CPU
+        taken_s = {path: s if s is None or s <= _SLOW_S else _reading_time_s(path) for path, s in taken_s.items()}
+    slow = [sensor for sensor in found if (taken_s[sensor.path] or 0.0) > _SLOW_S]
     if closed:
-        listed = ", ".join(f"{sensor.channel} ({sensor.device})" for sensor in closed)
         paths = " ".join(sensor.path for sensor in closed)
-        reason = f"this user may not read the sensors of {listed}: their energy is in no figure"
+        reason = f"this user may not read the sensors of {_listed(closed)}: their energy is in no figure"
         losses.append(Unavailable(_METER, reason, f"sudo chmod a+r {paths} (until reboot)"))
-    return [sensor for sensor in readable if sensor.channel not in broken], tuple(losses)
+    if slow:
+        longest_ms = max(taken_s[sensor.path] or 0.0 for sensor in slow) * 1000
+        reason = f"a reading of {_listed(slow)} takes {longest_ms:.0f} ms, which would hold up all other meters"
+        losses.append(Unavailable(_METER, reason, "ask the BMC beside the work instead: --meters ipmi"))
+    left_out = {sensor.channel for sensor in (*closed, *slow)}
+    return [sensor for sensor in found if sensor.channel not in left_out], tuple(losses)
+
+
+def _listed(sensors: Sequence[Sensor]) -> str:
+    return ", ".join(f"{sensor.channel} ({sensor.device})" for sensor in sensors)
 
 
 def channels_of(sensors: Sequence[Sensor]) -> tuple[tuple[Channel, ...], dict[str, list[str]]]:
@@ -307,13 +322,16 @@ def _attributes(folder: Path, pattern: str) -> list[Path]:
     return sorted(files, key=lambda path: (len(path.name.partition("_")[0]), path.name))
 
 
-def _opens(path: str) -> bool:
-    """May it be read? A sensor that answers with an error now may answer later."""
+def _reading_time_s(path: str) -> float | None:
+    """How long a reading takes; None when the file may not be opened. One that fails now may answer later."""
+    begun_s = time.monotonic()
     try:
-        with Path(path).open("rb"):
-            return True
+        with Path(path).open("rb", buffering=0) as file:
+            with suppress(OSError):
+                file.read(32)
+            return time.monotonic() - begun_s
     except OSError:
-        return False
+        return None
 
 
 def _read(path: Path) -> str:

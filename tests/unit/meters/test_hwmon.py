@@ -174,6 +174,26 @@ def test_two_drivers_that_see_one_package_are_not_added(tmp_path):
     assert reading(HwmonMeter(str(tmp_path))) == {"cpu0": 77.0}
 
 
+def test_a_sensor_that_would_hold_up_the_others_is_left_to_the_bmc(tmp_path):
+    """A pipe stands for firmware that answers late, twice: another process opens its other end and waits."""
+    sensor = acpi(tmp_path, 0, 0) / "power1_average"
+    sensor.unlink()
+    os.mkfifo(sensor)
+    late = (
+        "import sys, time\n"
+        "for _ in range(2):\n"
+        "    with open(sys.argv[1], 'w') as pipe:\n"
+        "        time.sleep(0.2)\n"
+        "        pipe.write('213000000')\n"
+        "    time.sleep(0.3)\n"
+    )
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", late, str(sensor)]):
+        answer = HwmonMeter(str(tmp_path)).probe()
+    assert isinstance(answer, Unavailable)
+    assert "hold up all other meters" in answer.reason
+    assert "--meters ipmi" in answer.remedy
+
+
 def test_what_nobody_knows_is_not_read_and_is_named(tmp_path):
     device(tmp_path, 0, "BAT0", power1_input=12_000_000)
     meter = HwmonMeter(str(tmp_path))
