@@ -61,7 +61,8 @@ def render_measurement(measurement: Measurement) -> str:
     parts += [_amounts("energy of the machine", story.machine), _amounts("energy of this process tree", story.own)]
     if story.remark is not None:
         parts.append(f"**{escape(story.remark)}**")
-    parts += [_amounts("quality", story.quality), _amounts("span", story.spans), words.ONE_RUN]
+    parts += [_amounts("quality", story.quality), _amounts("span", story.spans), _amounts("steps", story.steps)]
+    parts.append(words.ONE_RUN)
     parts += _closing((), story.lacking, story.notes, story.following)
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MetricComparison,
         PairComparison,
         QualityComparison,
+        StepCost,
         Unavailable,
     )
 
@@ -113,6 +114,7 @@ class MeasurementStory:
     remark: str | None
     quality: tuple[Amount, ...]
     spans: tuple[Amount, ...]
+    steps: tuple[Amount, ...]
     lacking: tuple[Unavailable, ...]
     notes: tuple[str, ...]
     following: tuple[str, ...]
@@ -273,6 +275,9 @@ def tell_measurement(measurement: Measurement) -> MeasurementStory:
             )
             for span in measurement.spans
         ),
+        steps=tuple(
+            Amount(item.name, words.count(item.count, "step"), note=_step_note(item)) for item in measurement.steps
+        ),
         lacking=_distinct(measurement.unavailable),
         notes=(*_gaps(measurement), *_distinct(measurement.notes)),
         following=_after_measurement(measurement),
@@ -358,6 +363,22 @@ def _span_note(cpu_s: float, attributed: Estimate | None, *, complete: bool) -> 
     if not complete:
         parts.append("still open at the end")
     return " · ".join(parts)
+
+
+def _step_note(steps: StepCost) -> str:
+    parts = []
+    if steps.steps_per_s is not None:
+        parts.append(f"{units.number(steps.steps_per_s)} /s")
+    if steps.median_s is not None and steps.p95_s is not None:
+        parts.append(f"median {units.duration(steps.median_s)}, 95 % below {units.duration(steps.p95_s)}")
+    each = []
+    if steps.energy_per_step_j is not None:
+        value, interval = units.with_range(steps.energy_per_step_j, "J")
+        each.append(f"{value} {interval} {steps.energy_per_step_j.origin.value}")
+    if steps.cpu_per_step_s is not None:
+        value, interval = units.with_range(steps.cpu_per_step_s, "s")
+        each.append(f"CPU {value} {interval}")
+    return " · ".join([*parts, *(["each " + ", ".join(each)] if each else [])])
 
 
 def _gaps(measurement: Measurement) -> list[str]:

@@ -57,7 +57,7 @@ def render_measurement(measurement: Measurement, *, style: Style) -> str:
         ("energy of this process tree", story.own),
         ("", (story.carbon,) if story.carbon is not None else ()),
     ]
-    rest = [("quality", story.quality), ("spans", story.spans)]
+    rest = [("quality", story.quality), ("spans", story.spans), ("steps", story.steps)]
     lines = [
         _heading(story.title, " · ".join((f"run {story.identity}", *story.facts)), style),
         *_incomplete(story.incomplete, style),
