@@ -157,6 +157,29 @@ class TestNoise:
         assert "Not measured (--quick)." in wattleak("doctor", "--quick").stdout
 
 
+class TestCalibration:
+    def test_the_line_of_a_wall_meter_is_shown_with_its_ranges(self, wattleak: CommandLine) -> None:
+        env = {"XDG_STATE_HOME": str(wattleak.folder / "state"), "WATTLEAK_POWERCAP": str(powercap(wattleak.folder))}
+        assert wattleak.document("doctor", "--quick", env=env)["calibration"] is None
+        assert wattleak("doctor", "--calibrate", "10:30,20:45,40:75", env=env).returncode == 0  # wall = 1.5 P + 15 W
+        found = wattleak.document("doctor", "--quick", env=env)["calibration"]
+        text = wattleak("doctor", "--quick", env=env).stdout
+
+        assert found["slope"]["value"] == pytest.approx(1.5)
+        assert found["offset_w"]["power_w"] == pytest.approx(15.0)
+        assert found["offset_w"]["low_w"] < 15.0 < found["offset_w"]["high_w"]
+        assert "1.500 x P + 15.00 W" in text
+
+    def test_one_that_cannot_be_used_is_told(self, wattleak: CommandLine) -> None:
+        env = {"XDG_STATE_HOME": str(wattleak.folder / "state"), "WATTLEAK_POWERCAP": str(powercap(wattleak.folder))}
+        wattleak("doctor", "--calibrate", "10:30,20:45", env=env)
+        (kept,) = (wattleak.folder / "state").rglob("*.json")
+        kept.write_text("{")
+
+        assert str(kept) in " ".join(wattleak("doctor", "--quick", env=env).stdout.split())
+        assert str(kept) in wattleak.document("doctor", "--quick", env=env)["calibration_problem"]
+
+
 class TestExitCode:
     def test_warnings_fail_only_when_that_is_asked(self, wattleak: CommandLine) -> None:
         env = {"OMP_NUM_THREADS": "9999"}

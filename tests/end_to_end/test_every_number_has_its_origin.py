@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 QUANTITY = re.compile(r"(^|_)(energy|power|carbon|intensity)(_|$)|_(j|w|g|g_per_kwh)$")
 ORIGINS = {"counter", "sampled", "modelled", "constant", "quoted", "simulated"}
 # Not readings: the ends of a range themselves, the number at which a counter starts again, the probability of a
-# statistical test.
+# statistical test, what a fitted line leaves over.
 ENDS = re.compile(r"(^|_)(low|high)(_|$)|_low$|_high$")
-NO_READING = {"wrap_j", "power"}
+NO_READING = {"wrap_j", "power", "residual_w"}
 
 
 def bare_numbers(value: Any, path: str = "") -> Iterator[str]:

@@ -5,7 +5,7 @@
 
 Every meter with its origin, period and error, or the reason and the remedy; checks of the machine (wattleak explain
 NAME says more about each); the noise of a control workload, run for about 20 seconds, and the smallest change that 6,
-12, 24 and 48 blocks can show.
+12, 24 and 48 blocks can show. With --calibrate, the channels are set against a wall meter instead.
 
 Exit code 3: a check found an error, or the control workload failed (nothing can be measured here). 1: --strict, and a
 check warns. 0: otherwise.
@@ -46,6 +46,16 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--meters", metavar="NAMES", help="meters that a run would use, by comma (default: all real ones)"
     )
+    parser.add_argument(
+        "--calibrate",
+        metavar="READINGS",
+        help="set the channels against a wall meter and keep the line: idle=12.5,load=48 (watts that it showed), "
+        "pairs as 4.1:12.5,30.2:48, or plug",
+    )
+    parser.add_argument(
+        "--calibrate-seconds", metavar="SECONDS", type=float, help="how long to rest, and to load (default: 30 each)"
+    )
+    parser.add_argument("--instance-type", metavar="TYPE", help="what the cloud calls this machine, as n2-standard-8")
     options.add_store(parser)
     options.add_output(parser)
 
@@ -57,6 +67,12 @@ def run(args: Namespace) -> int:
     from wattleak.environment.checks import State
     from wattleak.reports.doctor import doctor_document, render_doctor
 
+    if args.calibrate is not None:
+        from wattleak.cli.calibrate import run_calibration
+
+        return run_calibration(args)
+    if args.calibrate_seconds is not None:
+        raise UsageError("--calibrate-seconds goes with --calibrate", "--calibrate idle=WATTS,load=WATTS")
     budget_s = _NOISE_S if args.noise_seconds is None else args.noise_seconds
     if not 0 < budget_s < float("inf"):
         raise UsageError(f"--noise-seconds {budget_s:g} is no time", "give seconds, or --quick to leave it out")
@@ -74,6 +90,7 @@ def run(args: Namespace) -> int:
 
 def _diagnose(settings: Settings, budget_s: float | None, *, quiet: bool) -> Diagnosis:
     from wattleak.analysis.metrics import choose_primary
+    from wattleak.environment.calibration_store import read_calibration
     from wattleak.environment.checks import run_checks, this_machine
     from wattleak.environment.checks.gpu import read_gpus
     from wattleak.environment.fingerprint import fingerprint
@@ -84,7 +101,8 @@ def _diagnose(settings: Settings, budget_s: float | None, *, quiet: bool) -> Dia
 
     # Asked before anything else opens a library: the second time would be faster than what a run meets.
     sources = survey(settings.meters or ())
-    probed = probe_meters(settings.meters, idle_power_w=settings.idle_power)
+    probed = probe_meters(settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type)
+    calibration, problem = read_calibration([channel.name for channel in probed.channels])
     checks = run_checks(this_machine(settings.store, gpus=read_gpus()))
     noise, failure = None, None
     try:
@@ -98,7 +116,8 @@ def _diagnose(settings: Settings, budget_s: float | None, *, quiet: bool) -> Dia
         checks=checks,
         noise=noise,
         noise_failure=failure,
-        calibration=None,
+        calibration=calibration,
+        calibration_problem=problem,
     )
 
 

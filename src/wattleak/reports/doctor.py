@@ -6,8 +6,9 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wattleak.analysis.calibration import describe
 from wattleak.analysis.noise import EFFECT_FORMULA, LEVEL, POWER, SPREAD_FORMULA
-from wattleak.documents import Document, channel_document, envelope, unavailable_document
+from wattleak.documents import Document, calibration_document, channel_document, envelope, unavailable_document
 from wattleak.environment.checks.check import State
 from wattleak.reports import units, words
 from wattleak.reports.style import Style, pad, width
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from wattleak.environment.checks.check import CheckResult
     from wattleak.environment.sources import Source
     from wattleak.experiment.noise import Noise
-    from wattleak.model import Calibration, Channel, Estimate
+    from wattleak.model import Calibration, Channel
 
 _COLUMNS = 110
 _ROLES = {
@@ -42,7 +43,8 @@ class Diagnosis:
     checks: tuple[CheckResult, ...]
     noise: Noise | None
     noise_failure: str | None
-    calibration: Calibration | None
+    calibration: Calibration | None  # of this machine, for the channels that a run reads
+    calibration_problem: str | None  # why the one that is kept cannot be used
 
     @property
     def worst(self) -> State:
@@ -63,7 +65,8 @@ def doctor_document(found: Diagnosis) -> Document:
         "machine": dict(found.machine),
         "primary_metric": found.primary_metric,
         "meters": [_source_document(source) for source in found.sources],
-        "calibration": None if found.calibration is None else _calibration_document(found.calibration),
+        "calibration_problem": found.calibration_problem,
+        "calibration": None if found.calibration is None else calibration_document(found.calibration),
         "checks": [
             {
                 "name": check.name,
@@ -121,26 +124,6 @@ def _noise_document(noise: Noise) -> Document:
     }
 
 
-def _calibration_document(calibration: Calibration) -> Document:
-    return {
-        "channels": list(calibration.channels),
-        "slope": _plain_estimate(calibration.slope),
-        "offset": {
-            "power_w": calibration.offset_w.value,
-            "low_w": calibration.offset_w.low,
-            "high_w": calibration.offset_w.high,
-            "origin": calibration.offset_w.origin.value,
-        },
-        "residual_w": calibration.residual_w,
-        "readings": [list(reading) for reading in calibration.readings],
-        "made_at": calibration.made_at,
-    }
-
-
-def _plain_estimate(estimate: Estimate) -> Document:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "origin": estimate.origin.value}
-
-
 # -- text ------------------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +131,7 @@ def render_doctor(found: Diagnosis, *, style: Style) -> str:
     """The same for people. Ends without a line end."""
     machine = found.machine
     allowed, all_cpus = machine.get("cpus_allowed"), machine.get("cpus")
-    cpus = f"{all_cpus} CPUs" if allowed == all_cpus else f"{allowed} of {all_cpus} CPUs"
+    cpus = f"{all_cpus} CPUs" if allowed in {None, all_cpus} else f"{allowed} of {all_cpus} CPUs"
     aside = " · ".join(part for part in (machine.get("node"), machine.get("cpu"), cpus, machine.get("system")) if part)
     lines = [style.paint("wattleak doctor", "strong"), style.paint("  " + aside, "faint")]
     lines += ["", style.paint("METERS", "faint"), *_meters(found, style)]
@@ -192,7 +175,7 @@ def _meters(found: Diagnosis, style: Style) -> list[str]:
             role="warning",
         )
     lines += _wrapped(f"An experiment here decides by {words.title(found.primary_metric)}.", style)
-    return lines + _calibration(found.calibration, style)
+    return lines + _calibration(found, style)
 
 
 def _channel(channel: Channel) -> tuple[str, ...]:
@@ -201,20 +184,16 @@ def _channel(channel: Channel) -> tuple[str, ...]:
     return channel.name, channel.origin.value, period, f"{low} to {high} of it", channel.device or "not named"
 
 
-def _calibration(calibration: Calibration | None, style: Style) -> list[str]:
-    if calibration is None:
+def _calibration(found: Diagnosis, style: Style) -> list[str]:
+    if found.calibration_problem is not None:
+        return _wrapped(found.calibration_problem, style, role="warning")
+    if found.calibration is None:
         return []
-    slope, offset = calibration.slope, calibration.offset_w
+    slope, offset = found.calibration.slope, found.calibration.offset_w
+    ends = ", ".join(units.number(end) for end in (slope.low, slope.high))
     watts, within = units.with_range(offset, "W")
-    left = (
-        "" if calibration.residual_w is None else f", off by {units.power(calibration.residual_w)} (root mean square)"
-    )
-    said = (
-        f"Calibrated with a wall meter on {calibration.made_at[:10]}: wall power = {units.number(slope.value)} "
-        f"[{units.number(slope.low)}, {units.number(slope.high)}] x ({' + '.join(calibration.channels)}) + "
-        f"{watts} {within}, from {len(calibration.readings)} readings ({offset.origin.value}){left}."
-    )
-    return _wrapped(said, style)
+    said = f"{describe(found.calibration)}. Slope {units.number(slope.value)} [{ends}], offset {watts} {within}."
+    return _wrapped(f"{said[0].upper()}{said[1:]}", style)
 
 
 def _checks(checks: Sequence[CheckResult], style: Style) -> list[str]:

@@ -300,6 +300,11 @@ class TestSharing:
         whole = Host(root, environ={"SLURM_JOB_ID": "17", "SLURM_CPUS_ON_NODE": "8"})
         assert state("batch-system", whole) == "info"
 
+    def test_where_there_is_no_proc_by_nature_psutil_is_asked(self, tmp_path: Path) -> None:
+        found, finding, _ = look("process-visibility", Host(tmp_path, system="darwin"))
+        assert (found, "psutil" in finding) == ("ok", True)
+        assert state("process-visibility", Host(tmp_path, system="linux")) == "error"
+
     @pytest.mark.parametrize(
         ("options", "expected"),
         [("rw", "ok"), ("rw,hidepid=2", "warning"), ("rw,hidepid=invisible", "warning"), ("rw,hidepid=0", "ok")],

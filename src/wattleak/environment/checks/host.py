@@ -7,6 +7,7 @@ needs it says "not known".
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ class Host:
     after: Moment | None = None
     gpus: tuple[Gpu, ...] | None = None
     clock_synchronised: bool | None = None  # as the kernel says (adjtimex)
+    system: str = sys.platform
 
     def read(self, path: str) -> str | None:
         """Text of a file below the root, stripped; None when it cannot be read."""
@@ -166,6 +168,8 @@ def _synchronised() -> bool | None:
     """Whether the kernel holds its clock for synchronised: adjtimex(2) returns TIME_ERROR when it does not."""
     import ctypes  # noqa: PLC0415 - only a look at this machine needs it
 
+    if not sys.platform.startswith("linux"):
+        return None
     try:
         adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
     except (OSError, AttributeError):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from wattleak.environment.checks.cgroup import cpu_quota, cpu_statistics
-from wattleak.environment.checks.check import Outcome, info, not_known, ok, warning
+from wattleak.environment.checks.check import Outcome, error, info, not_known, ok, warning
 from wattleak.environment.checks.reading import whole
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def process_visibility(host: Host) -> Outcome:
     """What wattleak needs from /proc: the CPU time, the children and the I/O of the processes that it measures, and
     the names of those who share the machine.
 
-    ok: all is readable. warning: `hidepid` hides processes of others (who else holds the CPU or a GPU cannot be
+    ok: all is readable. info: not Linux, processes are read through psutil. warning: `hidepid` hides processes of others (who else holds the CPU or a GPU cannot be
     named), or this kernel keeps no list of children or no account of I/O (children are then found more slowly, I/O is
     absent). error: /proc is not there: processes cannot be followed. Yama's `ptrace_scope` does not matter: it
     restricts attaching a debugger, which wattleak never does.
@@ -214,9 +215,13 @@ def process_visibility(host: Host) -> Outcome:
     Remedy: `sudo mount -o remount,hidepid=0 /proc`; a kernel with CONFIG_PROC_CHILDREN and CONFIG_TASK_IO_ACCOUNTING.
     Source: proc(5) (hidepid), proc_pid_io(5), proc_tid_children(5); kernel documentation, admin-guide/LSM/Yama.
     """
-    from wattleak.environment.checks.check import error  # noqa: PLC0415 - the one check here that can be fatal
-
+    if not host.system.startswith("linux"):
+        if find_spec("psutil") is None:
+            return error("without psutil no process can be followed here", "pip install psutil")
+        return ok("read through psutil: short-lived processes and I/O are seen less well than on Linux")
     if host.read("proc/self/stat") is None:
+        if not sys.platform.startswith("linux"):
+            return info("there is no /proc on this system: processes are read through psutil")
         return error("/proc is not there: no process can be followed", "sudo mount -t proc proc /proc")
     lacking = []
     if host.read("proc/self/io") is None:
