@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from wattleak.environment.checks.cgroup import cpu_quota, cpu_statistics
@@ -205,12 +205,12 @@ def batch_system(host: Host) -> Outcome:
 
 def process_visibility(host: Host) -> Outcome:
     """What wattleak needs from /proc: the CPU time, the children and the I/O of the processes that it measures, and
-    the names of those who share the machine.
+    the names of those who share the machine. On macOS and Windows it asks psutil instead.
 
-    ok: all is readable. info: not Linux, processes are read through psutil. warning: `hidepid` hides processes of others (who else holds the CPU or a GPU cannot be
-    named), or this kernel keeps no list of children or no account of I/O (children are then found more slowly, I/O is
-    absent). error: /proc is not there: processes cannot be followed. Yama's `ptrace_scope` does not matter: it
-    restricts attaching a debugger, which wattleak never does.
+    ok: all is readable. info: not Linux; processes are read through psutil. warning: `hidepid` hides processes of
+    others (who else holds the CPU or a GPU cannot be named), or this kernel keeps no list of children or no account of
+    I/O (children are then found more slowly, I/O is absent). error: /proc, or psutil, is not there: processes cannot
+    be followed. Yama's `ptrace_scope` does not matter: it restricts attaching a debugger, which wattleak never does.
 
     Remedy: `sudo mount -o remount,hidepid=0 /proc`; a kernel with CONFIG_PROC_CHILDREN and CONFIG_TASK_IO_ACCOUNTING.
     Source: proc(5) (hidepid), proc_pid_io(5), proc_tid_children(5); kernel documentation, admin-guide/LSM/Yama.
@@ -218,30 +218,30 @@ def process_visibility(host: Host) -> Outcome:
     if not host.system.startswith("linux"):
         if find_spec("psutil") is None:
             return error("without psutil no process can be followed here", "pip install psutil")
-        return ok("read through psutil: short-lived processes and I/O are seen less well than on Linux")
+        return info("there is no /proc on this system: processes are read through psutil")
     if host.read("proc/self/stat") is None:
-        if not sys.platform.startswith("linux"):
-            return info("there is no /proc on this system: processes are read through psutil")
         return error("/proc is not there: no process can be followed", "sudo mount -t proc proc /proc")
-    lacking = []
-    if host.read("proc/self/io") is None:
-        lacking.append("I/O of processes is not counted")
-    if not host.names("proc/self/task") or not any(
-        host.exists(f"proc/self/task/{thread}/children") for thread in host.names("proc/self/task") or []
-    ):
-        lacking.append("the kernel keeps no list of children")
+    lacking = _lacking(host)
     if lacking:
         return warning("; ".join(lacking), "use a kernel with CONFIG_PROC_CHILDREN and CONFIG_TASK_IO_ACCOUNTING")
     mounts = host.read("proc/self/mountinfo")
     if mounts is None:
         return not_known("the options of /proc cannot be read")
-    for line in mounts.splitlines():
-        words = line.split()
-        if len(words) > 5 and words[4] == "/proc":
-            hidden = re.search(r"hidepid=(1|2|4|noaccess|invisible|ptraceable)", line)
-            if hidden:
-                return warning(
-                    f"hidepid={hidden[1]} hides processes of others: who shares CPU or GPU cannot be named",
-                    "sudo mount -o remount,hidepid=0 /proc",
-                )
+    hidden = re.search(r"^(?:\S+ ){4}/proc .*hidepid=(1|2|4|noaccess|invisible|ptraceable)", mounts, re.MULTILINE)
+    if hidden:
+        return warning(
+            f"hidepid={hidden[1]} hides processes of others: who shares CPU or GPU cannot be named",
+            "sudo mount -o remount,hidepid=0 /proc",
+        )
     return ok("children, I/O and neighbours can be read")
+
+
+def _lacking(host: Host) -> list[str]:
+    """What this kernel does not tell of processes."""
+    lacking = []
+    if host.read("proc/self/io") is None:
+        lacking.append("I/O of processes is not counted")
+    threads = host.names("proc/self/task") or []
+    if not any(host.exists(f"proc/self/task/{thread}/children") for thread in threads):
+        lacking.append("the kernel keeps no list of children")
+    return lacking
