@@ -216,9 +216,7 @@ def process_visibility(host: Host) -> Outcome:
     Source: proc(5) (hidepid), proc_pid_io(5), proc_tid_children(5); kernel documentation, admin-guide/LSM/Yama.
     """
     if not host.system.startswith("linux"):
-        if find_spec("psutil") is None:
-            return error("without psutil no process can be followed here", "pip install psutil")
-        return info("there is no /proc on this system: processes are read through psutil")
+        return _through_psutil()
     if host.read("proc/self/stat") is None:
         return error("/proc is not there: no process can be followed", "sudo mount -t proc proc /proc")
     lacking = _lacking(host)
@@ -234,6 +232,12 @@ def process_visibility(host: Host) -> Outcome:
             "sudo mount -o remount,hidepid=0 /proc",
         )
     return ok("children, I/O and neighbours can be read")
+
+
+def _through_psutil() -> Outcome:
+    if find_spec("psutil") is None:
+        return error("without psutil no process can be followed here", "pip install psutil")
+    return info("there is no /proc on this system: processes are read through psutil")
 
 
 def _lacking(host: Host) -> list[str]:
