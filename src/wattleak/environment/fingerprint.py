@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wattleak.environment.allocation import read_allocation
 from wattleak.model import Session
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def fingerprint(channels: Iterable[str] = ()) -> dict[str, str]:
         "python": platform.python_version(),
         "channels": " ".join(channels) or "none",
         **{name: os.environ.get(name) for name in _THREAD_VARIABLES},
+        **read_allocation().facts(),
     }
     return {name: value for name, value in facts.items() if value is not None}
 

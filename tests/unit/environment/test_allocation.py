@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wattleak.environment.allocation import read_allocation
+from wattleak.environment.allocation import own_groups, read_allocation
+from wattleak.environment.fingerprint import current_session, fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,3 +117,27 @@ def test_here_it_agrees_with_the_kernel() -> None:
 
     assert found.cpus_allowed == len(os.sched_getaffinity(0))
     assert found.cpus >= found.cpus_allowed
+
+
+def test_another_slurm_job_is_another_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """design: a session is a stretch of runs on one boot of one node in one allocation."""
+    facts = []
+    for job in ("1", "2"):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        facts.append(fingerprint())
+    first = current_session(facts[0], None, None)
+    now = first.started_at
+
+    assert current_session(facts[0], first, now) == first
+    assert current_session(facts[1], first, now) != first
+
+
+def test_the_groups_of_both_versions_are_found_version_2_first(machine) -> None:
+    mounts = V1.format(root="/") + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+    groups = "3:cpu,cpuacct:/job\n2:memory:/elsewhere\n0::/job.scope\n"
+    root = machine({"proc/self/mountinfo": mounts, "proc/self/cgroup": groups})
+
+    assert own_groups(root) == (
+        f"{root}/sys/fs/cgroup/unified/job.scope",
+        f"{root}/sys/fs/cgroup/cpu,cpuacct/job",
+    )
