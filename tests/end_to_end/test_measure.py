@@ -308,7 +308,7 @@ class TestEnergy:
 
         assert document["energy"]
         for entry in (*document["energy"], attributed):
-            assert entry["origin"] in {"counter", "sampled", "modelled"}
+            assert entry["origin"] in {"counter", "sampled", "modelled", "constant"}
             assert 0 <= entry["low_j"] <= entry["energy_j"] <= entry["high_j"]
         carbon = document["carbon_g"]
         assert carbon["low"] <= carbon["value"] <= carbon["high"]
