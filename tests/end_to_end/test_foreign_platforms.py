@@ -18,7 +18,7 @@ FOREIGN = Path(__file__).with_name("foreign_platform.py")
 PLATFORMS = pytest.mark.parametrize("platform", ["win32", "darwin"])
 
 # Linux through and through, and loaded there alone: by the recorder's process, which other platforms do not start.
-LINUX_ONLY = {"wattleak.recorder.tree", "wattleak.recorder.workload", "wattleak.recorder.sidecar"}
+LINUX_ONLY = {f"wattleak.recorder.{name}" for name in ("sidecar", "sampling", "group", "tree", "workload")}
 
 
 def modules() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -61,7 +62,7 @@ class LocalExecutor:
                 "WATTLEAK_RUN_DIR": str(work.resolve()),
                 **({"WATTLEAK_PADDING": "x" * planned.padding_b} if planned.padding_b else {}),
             },
-            streams=Streams("/dev/null", str(stdout), str(folder / "stderr.txt")),
+            streams=Streams(os.devnull, str(stdout), str(folder / "stderr.txt")),
             interval_s=self._interval_s,
             linger_s=_LINGER_S,
             kill_orphans=True,
@@ -85,6 +86,8 @@ def end_leftovers(experiment: str) -> list[int]:
     A leftover would work beside the runs that follow and spoil them. It is known by the environment that it was
     started with, so nothing else is ever touched.
     """
+    if not Path("/proc/self/environ").exists():
+        return _end_marked("WATTLEAK_EXPERIMENT", experiment)
     mark = f"WATTLEAK_EXPERIMENT={experiment}".encode()
     ended: list[int] = []
     for folder in Path("/proc").iterdir():
@@ -96,6 +99,20 @@ def end_leftovers(experiment: str) -> list[int]:
                 ended.append(int(folder.name))
         except OSError:
             continue  # not ours to read, or gone
+    return ended
+
+
+def _end_marked(name: str, value: str) -> list[int]:
+    """The same where there is no /proc."""
+    import psutil  # noqa: PLC0415 - Linux does without
+
+    from wattleak.recorder.psutil_tree import marked  # noqa: PLC0415 - as above
+
+    ended: list[int] = []
+    for process in marked(name, value):
+        with contextlib.suppress(psutil.Error):  # gone, or not ours to end
+            process.kill()
+            ended.append(process.pid)
     return ended
 
 
