@@ -174,3 +174,14 @@ def test_thousands_of_short_children_and_their_orphans_are_counted(wattleak: Com
 
     assert truth_s > 0.5
     assert document["cpu_s"] == pytest.approx(truth_s, rel=0.02)
+
+
+def test_one_measured_block_after_another_counts_for_itself(host: CommandLine) -> None:
+    """The recorder of the first block has let go of the meters when the second one starts."""
+    program = """
+        import wattleak
+        for _ in range(5):
+            with wattleak.measure("again", store="store") as m: pass
+            assert m.measurement.machine_counted_by == (), m.measurement.machine_counted_by
+    """
+    subprocess.run([PYTHON, "-c", textwrap.dedent(program)], cwd=host.folder, env=host.env, check=True, timeout=60)

@@ -86,6 +86,13 @@ class NodeMeter:
             self._write(now_s, raw if self._common else {})
         return now_s, raw
 
+    def release(self) -> None:
+        """After the last reading: let another recorder lead, the next one of this program for instance."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._leads = False
+
     def _record(self, time_s: float, run: str | None) -> dict[str, object]:
         return {"k": "count", "t": time_s, "m": self._meter.name, "by": run}
 

@@ -108,6 +108,11 @@ class Sampler:
         self._plan_next(now_s, time.thread_time() - own_s)
         return now_s
 
+    def release(self) -> None:
+        """After the last sample: nobody is kept waiting for what only one recorder of a node may do."""
+        for meter in self._meters:
+            meter.release()
+
     def _plan_next(self, now_s: float, cost_s: float) -> None:
         if self._samples < len(_FIRST_SAMPLES_S):
             due_s = min(self._started_s + _FIRST_SAMPLES_S[self._samples], now_s + self._interval_s)

@@ -194,6 +194,7 @@ class Recorder:
         self._journal.close()
         for meter in self._meters:
             meter.close()
+        self._sampler.release()
         ended = "end" if workload.attached or workload.exited is not None else "left"
         self._say(ended if self._journal.failure is None else f"{ended} {self._journal.failure}")
 
