@@ -175,6 +175,7 @@ def _energy_document(item: ChannelEnergy) -> Document:
         "energy_j": item.energy_j.value,
         "low_j": item.energy_j.low,
         "high_j": item.energy_j.high,
+        **({} if item.resolution_j is None else {"resolution_j": item.resolution_j}),
         **{
             key: estimate_document(part)
             for key, part in (("active_j", item.active_j), ("waiting_j", item.waiting_j), ("counted_j", item.counted_j))
@@ -188,6 +189,7 @@ def _energies(documents: list[Document], channels: dict[str, Channel]) -> tuple[
         ChannelEnergy(
             channels[item["channel"]],
             Estimate(item["energy_j"], item["low_j"], item["high_j"], Origin(item["origin"])),
+            resolution_j=item.get("resolution_j"),
             active_j=_estimate(item.get("active_j")),
             waiting_j=_estimate(item.get("waiting_j")),
             counted_j=_estimate(item.get("counted_j")),

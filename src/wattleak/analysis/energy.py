@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _EDGE_SHARE = 0.95  # |a u - b v| <= 0.95 max(a, b) in 95 % of windows
 _TWO_SIDED = 1.96  # standard errors on either side of a 95 % range, normal distribution
 _REACH_PERIODS = 3.0  # power near an edge is a difference over at least this many updates of the counter
+_ROUNDING = 1e-6
 _SILENCE_FACTOR, _SHORTEST_SILENCE_S = 3.0, 3.0  # a step so many times as long as usual, and no shorter, is a silence
 
 
@@ -112,11 +113,15 @@ class Curve:
         found: list[float] = []
         before = bisect_right(self.time_s, inside_s - reach_s) - 1
         if before >= 0 and self.time_s[before] < inside_s:
-            found.append((here_j - self.energy_j[before]) / (inside_s - self.time_s[before]))
+            found.append(self._most_power(here_j - self.energy_j[before], inside_s - self.time_s[before]))
         after = bisect_left(self.time_s, inside_s + reach_s)
         if after < len(self.time_s) and self.time_s[after] > inside_s:
-            found.append((self.energy_j[after] - here_j) / (self.time_s[after] - inside_s))
+            found.append(self._most_power(self.energy_j[after] - here_j, self.time_s[after] - inside_s))
         return max(found, default=otherwise_w)
+
+    def _most_power(self, energy_j: float, length_s: float) -> float:
+        """Mean power of a stretch, were the counter one update behind at its end."""
+        return energy_j / length_s * (1 + self.channel.period_s / length_s)
 
     def _cut(self, start_s: float, end_s: float) -> float:
         """What cutting a step of a counter in proportion to time may be wrong by."""
@@ -195,10 +200,13 @@ def unseen_seconds(samples: Sequence[Sample], start_s: float, end_s: float) -> f
 def _difference(before_j: float, now_j: float, wrap_j: float | None) -> float:
     """Joules between two readings of a counter that may have passed its largest value once.
 
-    A counter that falls and has no wrap was reset (driver reloaded): what it shows now is all that is known.
+    A counter that falls and has no wrap was reset (driver reloaded): what it shows now is all that is known. A fall
+    by a millionth of it is neither, but rounding, or two views of it that are not quite in step: nothing was gained.
     """
     if now_j >= before_j:
         return now_j - before_j
+    if before_j - now_j <= _ROUNDING * before_j:
+        return 0.0
     return now_j if wrap_j is None else now_j + wrap_j - before_j
 
 

@@ -8,7 +8,6 @@ Light on purpose: the recorder imports this before the workload may start.
 from __future__ import annotations
 
 import os
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,17 +73,16 @@ class SpanServer:
         """Do what a line asks; anything that is not understood is refused."""
         verb, _, rest = line.partition(" ")
         first, _, name = rest.partition(" ")
-        self._sampler.take(exact=True)
+        # The edge of a span is the moment of its reading: between readings nobody knows how the power moved.
+        time_s = self._sampler.take(exact=True, opening=verb == "open")
         if verb == "open" and name:
             self._count += 1
             parent = int(first) if first.isdigit() and int(first) in self._open else None
             self._open[self._count] = name
-            self._journal.write(
-                {"k": "open", "t": time.monotonic(), "id": self._count, "n": name[:_LONGEST_NAME], "p": parent}
-            )
+            self._journal.write({"k": "open", "t": time_s, "id": self._count, "n": name[:_LONGEST_NAME], "p": parent})
             return str(self._count)
         if verb == "close" and first.isdigit() and int(first) in self._open:
             del self._open[int(first)]
-            self._journal.write({"k": "close", "t": time.monotonic(), "id": int(first)})
+            self._journal.write({"k": "close", "t": time_s, "id": int(first)})
             return "ok"
         return "error"
