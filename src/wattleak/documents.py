@@ -434,6 +434,7 @@ def design_document(design: Design) -> Document:
             else {}
         ),
         **({"eliminate": True} if design.eliminate else {}),
+        **({"smallest_effect_reason": design.smallest_effect_reason} if design.smallest_effect_reason else {}),
         **({"sessions": design.sessions} if design.sessions != 1 else {}),
         **({"pad_environment": True} if design.pad_environment else {}),
     }
@@ -451,6 +452,7 @@ def design_from_document(document: Document) -> Design:
         seed=document["seed"],
         metric=document["metric"],
         smallest_effect=document["smallest_effect"],
+        smallest_effect_reason=document.get("smallest_effect_reason", ""),
         level=document["level"],
         warmups=document["warmups"],
         cooldown_s=document["cooldown_s"],

@@ -456,6 +456,7 @@ class Design:
     seed: int
     metric: str  # the primary metric
     smallest_effect: float = 0.02  # relative; a smaller change is called equal
+    smallest_effect_reason: str = ""  # "stated", "default", "noise floor of A/A experiment 1f2e3d4c"
     level: float = 0.95
     warmups: int = 1  # blocks that are run and thrown away
     cooldown_s: float = 0.0
@@ -493,6 +494,18 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     created_at: str
     digest: str  # SHA-256 of the design and the order
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseFloor:
+    """What an experiment of a program against itself showed: a change up to `floor` happens by chance here."""
+
+    machine: str  # digest of the fingerprint of the machine
+    metric: str
+    floor: float  # a fraction: the end of the interval that is farther from zero
+    blocks: int
+    experiment: str
+    made_at: str  # ISO 8601, UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ from wattleak.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
     from wattleak.meters.probe import Probed
-    from wattleak.model import Comparison, Design, Experiment, Order, Plan, Stopping, Variant
+    from wattleak.model import Comparison, Design, Experiment, NoiseFloor, Order, Plan, Stopping, Variant
     from wattleak.store.sqlite import SqliteStore
 
 SUMMARY = "compare commands by a controlled experiment"
@@ -59,6 +59,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--reference", metavar="NAME=LEVEL,...", help="the combination that the others are held against"
     )
+    parser.add_argument(
+        "--aa", action="store_true", help="run one command against itself, and keep this machine's noise floor"
+    )
     parser.add_argument("--file", metavar="FILE", help="a TOML file that says what these options say")
     parser.add_argument("--title", metavar="TEXT", help="what to call the experiment")
     parser.add_argument("--resume", metavar="ID", help="go on with an experiment that was interrupted")
@@ -75,11 +78,23 @@ def run(args: Namespace) -> int:
     apply_file(args)
     settings = Settings.resolve(args)
     treatments = _treatments(args)
+    if args.aa:
+        treatments = _against_itself(treatments)
     if args.resume is None and len(treatments.variants) < 2:
         raise UsageError(
             "an experiment needs two commands or more", "wattleak compare 'python a.py' 'python b.py', each in quotes"
         )
     return experiment(treatments, settings, args, title=args.title or "", kind="compare")
+
+
+def _against_itself(treatments: Treatments) -> Treatments:
+    """The one command twice: whatever differs between the two is noise."""
+    from dataclasses import replace
+
+    if len(treatments.variants) != 1:
+        raise UsageError("--aa runs one command against itself", "wattleak compare --aa 'python train.py'")
+    (variant,) = treatments.variants
+    return replace(treatments, variants=(replace(variant, name="A"), replace(variant, name="A-again")))
 
 
 def _treatments(args: Namespace) -> Treatments:
@@ -118,30 +133,41 @@ def _for_all(env: str) -> str:
 
 def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, title: str, kind: str) -> int:
     """The main path of `compare` and of every study."""
+    from functools import partial
+
     from wattleak.analysis.comparison import compare
     from wattleak.cli.measure import check_region
+    from wattleak.environment.fingerprint import digest, fingerprint
     from wattleak.meters.probe import probe_meters
     from wattleak.model import Order
     from wattleak.store.sqlite import SqliteStore
 
     check_region(settings.region)
-    probed = probe_meters(
-        settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type
-    )
+    probed = probe_meters(settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type)
+    facts = fingerprint(channel.name for channel in probed.channels)
+    machine = digest(facts)
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         plan = (
             _resumed(store, treatments.variants, args)
             if args.resume
             else _planned(
-                treatments, settings, probed, title, Order(args.order or Order.RANDOM), eliminate=args.eliminate
+                treatments,
+                settings,
+                probed,
+                title,
+                Order(args.order or Order.RANDOM),
+                eliminate=args.eliminate,
+                noise_floor=partial(store.noise_floor, machine),
             )
         )
         if args.dry_run:
             return _dry_run(store, plan, args)
         _refuse_what_cannot_start(plan.design)
-        finished = _execute(store, plan, probed, settings, args)
+        finished = _execute(store, plan, probed, facts, settings, args)
         comparison = compare(finished)
         store.save_verdict(plan.experiment, comparison.pairs[0].verdict.value)
+        if kind == "compare" and args.aa:
+            _keep_noise_floor(store, comparison, machine, args)
     _print(finished, comparison, args, kind)
     if args.report:
         _write_report(finished, comparison, settings, args)
@@ -149,20 +175,31 @@ def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, t
 
 
 def _planned(
-    treatments: Treatments, settings: Settings, probed: Probed, title: str, order: Order, *, eliminate: bool
+    treatments: Treatments,
+    settings: Settings,
+    probed: Probed,
+    title: str,
+    order: Order,
+    *,
+    eliminate: bool,
+    noise_floor: Callable[[str], NoiseFloor | None],
 ) -> Plan:
     from wattleak.analysis.metrics import choose_primary, metric
     from wattleak.analysis.quality import parse_quality
     from wattleak.experiment.design import check_regex, draw_seed, make_plan
+    from wattleak.experiment.noise_floor import smallest_effect
     from wattleak.model import Design
 
+    primary = metric(settings.metric).name if settings.metric else choose_primary(probed.channels)
+    effect, reason = smallest_effect(settings.smallest_effect, noise_floor(primary))
     return make_plan(
         Design(
             variants=treatments.variants,
             blocks=settings.blocks,
             seed=draw_seed() if settings.seed is None else settings.seed,
-            metric=metric(settings.metric).name if settings.metric else choose_primary(probed.channels),
-            smallest_effect=settings.smallest_effect,
+            metric=primary,
+            smallest_effect=effect,
+            smallest_effect_reason=reason,
             warmups=settings.warmups,
             cooldown_s=settings.cooldown,
             quality=parse_quality(settings.quality) if settings.quality else None,
@@ -234,11 +271,31 @@ def _refuse_what_cannot_start(design: Design) -> None:
         check_program(variant.command[0], variant.env)
 
 
-def _execute(store: SqliteStore, plan: Plan, probed: Probed, settings: Settings, args: Namespace) -> Experiment:
+def _keep_noise_floor(store: SqliteStore, comparison: Comparison, machine: str, args: Namespace) -> None:
+    """Store what identical programs differed by, and say it."""
+    from wattleak.experiment.noise_floor import floor_of
+    from wattleak.reports.units import margin
+
+    floor = floor_of(comparison.pairs[0], machine, comparison.experiment)
+    if floor is None:
+        print("wattleak: too few blocks for a noise floor: nothing was stored", file=sys.stderr)
+        return
+    store.save_noise_floor(floor)
+    if not args.quiet:
+        print(
+            f"noise floor of {floor.metric} on this machine: {margin(floor.floor)} ({floor.blocks} blocks of a program "
+            "against itself); for 30 days no smaller effect is asked for here unless --smallest-effect says so",
+            file=sys.stderr,
+        )
+
+
+def _execute(
+    store: SqliteStore, plan: Plan, probed: Probed, facts: Mapping[str, str], settings: Settings, args: Namespace
+) -> Experiment:
     from dataclasses import replace
 
     from wattleak.cli.terminal import experiment_progress
-    from wattleak.environment.fingerprint import current_session, fingerprint
+    from wattleak.environment.fingerprint import current_session
     from wattleak.executors.local import LocalExecutor, end_leftovers
     from wattleak.experiment.design import redacted
     from wattleak.experiment.runner import run_experiment
@@ -246,7 +303,6 @@ def _execute(store: SqliteStore, plan: Plan, probed: Probed, settings: Settings,
     before = store.experiment(plan.experiment).runs if args.resume else ()
     if args.resume:
         end_leftovers(plan.experiment)
-    facts = fingerprint(channel.name for channel in probed.channels)
     session = current_session(facts, *store.last_session(plan.experiment))
     store.save_session(plan.experiment, session)
     _announce(plan, args)

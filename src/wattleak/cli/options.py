@@ -34,7 +34,7 @@ def add_measuring(parser: ArgumentParser) -> None:
         metavar="TYPE",
         help="what the cloud calls this machine, as n2-standard-8, for a CPU without a counter",
     )
-    group.add_argument("--interval", metavar="SECONDS", help="time between samples (default: 1)")
+    group.add_argument("--interval", metavar="SECONDS", help="time between samples (default: as the meters need)")
     group.add_argument(
         "--region", metavar="PLACE", help="place for the carbon intensity: DE, US-CA, gcp:europe-west1, world"
     )

@@ -30,7 +30,7 @@ class Settings:
     meters: tuple[str, ...] | None = None
     idle_power: Mapping[str, float] = field(default_factory=dict)  # channel -> watts at rest
     instance_type: str | None = None  # the cloud's name of this machine, where its firmware does not say it
-    interval: float = 1.0  # seconds between samples
+    interval: float | None = None  # seconds between samples; None: as the meters need it
     linger: float = 30.0  # seconds to wait for processes that outlive the command
     blocks: int = 20
     warmups: int = 1
@@ -38,7 +38,7 @@ class Settings:
     sessions: int = 1
     stop: str | None = None  # rule of early stopping
     looks: tuple[int, ...] | None = None  # numbers of complete blocks after which it looks
-    smallest_effect: float = 0.02
+    smallest_effect: float | None = None  # None: 2 %, or this machine's noise floor where that is larger
     metric: str | None = None
     seed: int | None = None
     quality: str | None = None

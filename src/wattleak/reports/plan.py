@@ -21,6 +21,8 @@ def render_plan(plan: Plan, expectation: Expectation) -> str:
         f"{len(design.variants)} variants x {design.blocks} blocks + {design.warmups} warm-up = {len(plan.runs)} runs"
     )
     choices = f"seed {design.seed}, primary metric {design.metric}, smallest effect {design.smallest_effect:.1%}"
+    if design.smallest_effect_reason:
+        choices += f" ({design.smallest_effect_reason})"
     lines = [f"{size}, {choices}", ""]
     for variant in design.variants:
         env = " ".join(f"{name}={shlex.quote(value)}" for name, value in variant.env.items())

@@ -91,9 +91,13 @@ def design_table(experiment: Experiment) -> Html:
     design = plan.design
     rows = [
         ("blocks", f"{design.blocks}, and {design.warmups} for warming up, thrown away"),
-        ("order", f"randomised complete blocks, seed {design.seed}; every run in a fresh process"),
+        ("order", f"{words.order_in_words(design)}, seed {design.seed}; every run in a fresh process"),
         ("primary metric", f"{words.title(design.metric)} ({design.metric})"),
-        ("smallest effect", f"±{units.margin(design.smallest_effect)}"),
+        (
+            "smallest effect",
+            f"±{units.margin(design.smallest_effect)}"
+            + (f" ({design.smallest_effect_reason})" if design.smallest_effect_reason else ""),
+        ),
         ("level", units.margin(design.level) + (", shared by the candidates" if len(design.variants) > 2 else "")),
         ("cool-down", units.duration(design.cooldown_s)),
         ("time limit", _NOTHING if design.timeout_s is None else units.duration(design.timeout_s)),

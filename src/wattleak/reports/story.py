@@ -227,7 +227,7 @@ def _agreement(experiment: Experiment, pair: PairComparison) -> tuple[Line, ...]
     if pair.minimal_detectable is not None and len(changes) >= _FEWEST_FOR_A_SPREAD:
         seen = units.percent(pair.minimal_detectable)
         blocks = words.count(len(changes), "block")
-        lines.append(Line("could show", f"{blocks} as noisy as these find a change of {seen} four times out of five"))
+        lines.append(Line("power", f"{blocks} as noisy as these find a change of {seen} four times out of five"))
     return tuple(lines)
 
 

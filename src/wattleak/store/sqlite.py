@@ -28,7 +28,7 @@ from wattleak.documents import (
 )
 from wattleak.errors import OwnFailure, UsageError
 from wattleak.experiment.design import redacted
-from wattleak.model import Experiment, Measurement, Plan, Run, Session, StoredExperiment, StoredRun
+from wattleak.model import Experiment, Measurement, NoiseFloor, Plan, Run, Session, StoredExperiment, StoredRun
 from wattleak.recorder.launch import ensure_store
 from wattleak.recorder.summary import JOURNAL, read_measurement
 from wattleak.recorder.trace import read_recording
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 _PATIENCE_S = 30.0
 _FILE = "wattleak.db"
 
@@ -61,6 +61,15 @@ create table if not exists experiments (
     plan text not null,
     environment text not null,
     verdict text
+) strict;
+create table if not exists noise_floors (  -- since version 2: what `compare --aa` found on a machine
+    machine text not null,      -- digest of its fingerprint
+    metric text not null,
+    floor real not null,
+    blocks integer not null,
+    experiment text not null,
+    made_at text not null,
+    primary key (machine, metric)
 ) strict;
 create table if not exists sessions (
     experiment text not null,
@@ -171,6 +180,14 @@ class SqliteStore:
             (experiment, session.id, session.node, session.boot, session.started_at),
         )
 
+    def save_noise_floor(self, floor: NoiseFloor) -> None:
+        """Keep the newest noise floor of a machine and metric."""
+        self._write(
+            "insert or replace into noise_floors (machine, metric, floor, blocks, experiment, made_at)"
+            " values (?,?,?,?,?,?)",
+            (floor.machine, floor.metric, floor.floor, floor.blocks, floor.experiment, floor.made_at),
+        )
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     def runs(self) -> list[StoredRun]:
@@ -226,6 +243,15 @@ class SqliteStore:
             complete=bool(row[2]),
             environment=json.loads(row[1]),
         )
+
+    def noise_floor(self, machine: str, metric: str) -> NoiseFloor | None:
+        """What identical programs were seen to differ by on this machine; None when nobody has looked."""
+        row = self._db.execute(
+            "select machine, metric, floor, blocks, experiment, made_at from noise_floors"
+            " where machine = ? and metric = ?",
+            (machine, metric),
+        ).fetchone()
+        return None if row is None else NoiseFloor(*row)
 
     def last_session(self, experiment: str) -> tuple[Session | None, str | None]:
         """The newest session of an experiment, and when its newest run began."""
