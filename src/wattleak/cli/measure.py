@@ -50,9 +50,7 @@ def run(args: Namespace) -> int:
 
     command = _command(args)
     settings = Settings.resolve(args)
-    probed = probe_meters(
-        settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type
-    )
+    probed = probe_meters(settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type)
     check_region(settings.region)
     check_program(command[0], {})
     run_id = token_hex(4)

@@ -18,24 +18,30 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wattleak.meters.accelerators import Found, Watts
     from wattleak.model import Channel, Unavailable
 
 _MEAN_OF_TDP = 0.49
 _REST_OF_TDP = 0.1
 _MOST_CHIPS = 256
+_INTEL = ("max-", "flex-")
 
 
 class AcceleratorModelMeter:
     """One modelled channel for each chip: `tpu0`, `gaudi0`, `max0`, ...
 
     `stated` names what the machine has when it cannot be seen: (`tpu-v4`, 4). `host` is the folder in which /dev and
-    /sys lie.
+    /sys lie. `read_already` are channels of other meters: an Intel GPU that one of them measures is left out.
     """
 
     name = "accelerator-model"
 
-    def __init__(self, stated: tuple[str, int] | None = None, host: str = "/") -> None:
+    def __init__(
+        self, stated: tuple[str, int] | None = None, host: str = "/", read_already: Sequence[Channel] = ()
+    ) -> None:
+        self._measured = any(channel.name.startswith("intel-gpu") for channel in read_already)
         self._stated = stated
         self._host = host
         self._watts: dict[str, float] = {}
@@ -68,6 +74,7 @@ class AcceleratorModelMeter:
         if self._stated is None:
             cloud = accelerators.accelerator_type_of_environment()
             found = accelerators.find_accelerators(self._host, cloud)
+            found = tuple(item for item in found if not (self._measured and item.name.startswith(_INTEL)))
         else:
             name, count = self._stated
             nodes = accelerators.nodes_of(name, count, self._host)

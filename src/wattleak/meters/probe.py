@@ -111,6 +111,8 @@ def _make(
     if argument and kind in (PlugMeter.name, AcceleratorModelMeter.name):
         taker = PlugMeter if kind == PlugMeter.name else AcceleratorModelMeter
         return builtin[kind], taker.from_argument(argument)
+    if name == AcceleratorModelMeter.name:
+        return builtin[name], AcceleratorModelMeter(read_already=found)
     if name in (PerfRaplMeter.name, HwmonMeter.name):
         aware = PerfRaplMeter if name == PerfRaplMeter.name else HwmonMeter
         return builtin[name], aware(read_already=found)

@@ -11,7 +11,7 @@ from wattleak.meters.accelerator_model import AcceleratorModelMeter
 from wattleak.meters.accelerators import read_table
 from wattleak.meters.conformance import check_meter
 from wattleak.meters.probe import probe_meters
-from wattleak.model import Origin, Part, Unavailable
+from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
 
 TPU_V4_W = (90, 170, 192)  # cloud.google.com/tpu/docs/v4: measured min/mean/max power
 TPU_V3_W = (123, 220, 262)  # cloud.google.com/tpu/docs/v3
@@ -99,6 +99,14 @@ def test_what_is_known_is_read_beside_what_is_not(tmp_path):
     (channel,) = meter.probe()
     assert channel.device == "max-1550"
     assert ["TPU v5e" in loss.reason for loss in meter.losses] == [True]
+
+
+def test_an_intel_gpu_that_is_measured_is_not_modelled_as_well(tmp_path):
+    counter = Channel(
+        "intel-gpu0", "hwmon", Part.GPU, Origin.COUNTER, Quantity.ENERGY_J, 0.001, 0.9, 1.1, source="xe driver"
+    )
+    meter = AcceleratorModelMeter(host=host(tmp_path, (INTEL, 0x0BD5), (HABANA, 0x1020)), read_already=(counter,))
+    assert [channel.name for channel in meter.probe()] == ["gaudi0"]
 
 
 def test_an_ordinary_machine_lacks_nothing(tmp_path):
