@@ -20,11 +20,16 @@ from wattleak.meters.rules import containment, made_good, selected, steps_back
 from wattleak.model import Estimate, Origin, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wattleak.model import Channel, Meter
 
 _QUOTED_IDLE_ERROR = 0.10  # an idle power that a user states was read off a display somewhere: an assumption
+_AWARE: dict[str, Callable[..., Meter]] = {  # they leave out what another meter reads already
+    PerfRaplMeter.name: PerfRaplMeter,
+    HwmonMeter.name: HwmonMeter,
+    AcceleratorModelMeter.name: AcceleratorModelMeter,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +116,8 @@ def _make(
     if argument and kind in (PlugMeter.name, AcceleratorModelMeter.name):
         taker = PlugMeter if kind == PlugMeter.name else AcceleratorModelMeter
         return builtin[kind], taker.from_argument(argument)
-    if name == AcceleratorModelMeter.name:
-        return builtin[name], AcceleratorModelMeter(read_already=found)
-    if name in (PerfRaplMeter.name, HwmonMeter.name):
-        aware = PerfRaplMeter if name == PerfRaplMeter.name else HwmonMeter
-        return builtin[name], aware(read_already=found)
+    if name in _AWARE:
+        return builtin[name], _AWARE[name](read_already=found)
     if name in builtin:
         return builtin[name], load(builtin[name])()
     outsiders = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
