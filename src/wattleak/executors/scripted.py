@@ -75,6 +75,7 @@ class ScriptedExecutor:
                 "name": variant.name,
                 "command": list(variant.command),
                 "mode": "spawn",
+                "settings": {},
                 "started_at": datetime.fromtimestamp(started_s, UTC).isoformat(),
             },
             trace=trace,
