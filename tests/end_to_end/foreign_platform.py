@@ -188,6 +188,7 @@ def run(words: list[str]) -> tuple[int, str, str]:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a name for the path of imports
     become(sys.argv[1])
     given = json.load(sys.stdin)
     print(json.dumps(imports_that_fail(given) if sys.argv[2] == "import" else [run(words) for words in given]))

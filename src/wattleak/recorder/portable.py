@@ -136,7 +136,7 @@ class Recorder:
             for key, mode in (("stdin", "rb"), ("stdout", "ab"), ("stderr", "ab")):
                 where = self._config.get(key)
                 streams[key] = files.enter_context(open(where, mode)) if isinstance(where, str) else where  # noqa: PTH123 - os.devnull is no file to have a Path for
-            env = {**os.environ, "WATTLEAK_RECORDER": self.address}
+            env = {**os.environ, **self._config["env"], "WATTLEAK_RECORDER": self.address}
             # On Windows no new process group: Ctrl-C in the console is meant for the workload.
             return subprocess.Popen([str(word) for word in self._config["command"]], env=env, **streams)
 
@@ -386,6 +386,8 @@ class Recorder:
         self._journal.close()
         for meter in self._meters:
             meter.close()
+        for shared in self._shared:
+            shared.release()
         self._say("end" if self._journal.failure is None else f"end {self._journal.failure}")
 
     def _peak_b(self) -> int:

@@ -167,11 +167,14 @@ def detach(line: Line, children_s: float) -> bool:
 def _start_recorder(config: dict[str, Any], platform: Platform, env: Mapping[str, str], *, alone: bool = False) -> Line:
     """Start the recorder's process, `alone` out of reach of the terminal's Ctrl-C, and hand it its configuration."""
     config["start"]["portable"] = {"name": platform.name, "loses": platform.loses}
+    # The mark of the workload is not for the recorder, nor for what a meter starts: they would be taken for strays.
+    config["env"] = {name: value for name, value in env.items() if name.startswith("WATTLEAK_")}
+    outer = {name: value for name, value in env.items() if name != "WATTLEAK_RUN_ID"}
     token = token_hex(16)
     with socket.create_server(("127.0.0.1", 0)) as server:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _program()],
-            env={**env, _CONTROL: f"{server.getsockname()[1]} {token}"},
+            env={**outer, _CONTROL: f"{server.getsockname()[1]} {token}"},
             start_new_session=alone,  # POSIX; ignored elsewhere
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) if alone else 0,
         )

@@ -84,7 +84,7 @@ class PsutilTree:
 
     def __init__(self, platform: Platform, *, exclude: Iterable[int], mark: str | None) -> None:
         self._platform = platform
-        self._exclude = frozenset(exclude)
+        self._exclude = set(exclude)
         self._mark = mark
         self._root: _Seen | None = None
         self._known: dict[int, _Seen] = {}
@@ -245,8 +245,13 @@ class PsutilTree:
                     self._meet(child)
 
     def _meet(self, process: psutil.Process) -> None:
+        """Take a new process in, unless a meter of ours has started it. Parents come before their children."""
         try:
-            seen = _Seen(process, self._known.get(process.ppid()))
+            parent = process.ppid()
+            if parent in self._exclude:
+                self._exclude.add(process.pid)
+                return
+            seen = _Seen(process, self._known.get(parent))
         except psutil.Error:
             return
         if self._refresh(seen):

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import os
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-PAGE_B = os.sysconf("SC_PAGE_SIZE")
+# Windows has no sysconf: there this module is imported, and never used.
+TICKS_PER_S, PAGE_B = map(os.sysconf, ("SC_CLK_TCK", "SC_PAGE_SIZE")) if hasattr(os, "sysconf") else (1, 1)
 
 _SLOW_EVERY = 5  # samples between looks at storage I/O, and at children forked by other threads than the main one
 _SHARED_CHECK_S = 5.0  # how often the share of shared memory may be looked up: it costs the kernel a page-table walk

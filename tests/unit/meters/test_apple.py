@@ -243,12 +243,14 @@ def test_powermetrics_is_no_part_of_the_workload(mac):
     until(lambda: is_gone(int(pid_file.read_text() or 0)), "it ends after its reader")
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the process tree is counted through /proc")
-def test_through_the_recorder_joules_arrive_and_only_the_workload_is_the_workload(mac, tmp_path):
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="both recorders run on Linux only")
+@pytest.mark.parametrize("kind", ["linux", "portable:darwin"])
+def test_through_the_recorder_joules_arrive_and_only_the_workload_is_the_workload(mac, tmp_path, kind):
     """5 W of CPU and 1 W of GPU, told ten times a second: what is missing at the end is a few of these steps."""
     mac(intervals=[[100_000_000, 5000, 1000, 0]], pause_s=0.1)
     (tmp_path / "run").mkdir()
-    subprocess.run([sys.executable, "-c", RECORD, str(tmp_path / "run")], check=True)
+    env = {**os.environ, "WATTLEAK_RECORDER_KIND": kind}
+    subprocess.run([sys.executable, "-c", RECORD, str(tmp_path / "run")], check=True, env=env)
     samples = read_recording(tmp_path / "run/journal.jsonl").trace.samples
     last = samples[-1]
     told = last.raw["gpu"] / 0.1  # intervals
