@@ -290,4 +290,6 @@ def test_whoever_is_killed_at_any_moment_every_finished_interval_is_there_once(w
     assert len(found) == 12
     assert sum(trial["finished"] for trial in found) > 20
     for trial in found:
-        assert (trial["lost"], trial["twice"], trial["wrong"]) == (0, 0, 0)
+        assert (trial["lost"], trial["twice"], trial["longer"]) == (0, 0, 0)
+    # The range of one span holds the truth in 95 of 100.
+    assert sum(trial["outside"] for trial in found) <= 0.05 * sum(trial["finished"] for trial in found)

@@ -44,6 +44,7 @@ _EDGE_SHARE = 0.95  # |a u - b v| <= 0.95 max(a, b) in 95 % of windows
 _TWO_SIDED = 1.96  # standard errors on either side of a 95 % range, normal distribution
 _REACH_PERIODS = 3.0  # power near an edge is a difference over at least this many updates of the counter
 _ROUNDING = 1e-6
+_AROUND = 7  # steps on either side that say what is usual
 _SILENCE_FACTOR, _SHORTEST_SILENCE_S = 3.0, 3.0  # a step so many times as long as usual, and no shorter, is a silence
 
 
@@ -154,18 +155,22 @@ def curve(channel: Channel, samples: Sequence[Sample]) -> Curve:
     """Accumulate the readings of one channel. Samples in which it was not read are passed over."""
     times: list[float] = []
     raws: list[float] = []
+    asleep: list[float] = []
     for sample in samples:
         raw = sample.raw.get(channel.name)
         time_s = sample.read_s.get(channel.name, sample.time_s)
         if raw is not None and (not times or time_s > times[-1]):
             times.append(time_s)
             raws.append(raw)
+            asleep.append(sample.asleep_s)
     steps = [after - before for before, after in pairwise(times)]
     if channel.quantity is Quantity.POWER_W:
         gained = [(before + after) / 2 * step_s for before, after, step_s in zip(raws, raws[1:], steps, strict=False)]
         variance, unseen = _trapezoid_variance(raws, steps), [0.0] * len(steps)
     else:
-        gained = [_difference(before, after, channel.wrap_j) for before, after in pairwise(raws)]
+        # The processor is off while the machine sleeps, and its counters may start again: no wrap then.
+        wraps = [channel.wrap_j if before == after else None for before, after in pairwise(asleep)]
+        gained = [_difference(*pair, wrap_j) for pair, wrap_j in zip(pairwise(raws), wraps, strict=True)]
         variance, unseen = [0.0] * len(steps), _unseen_wraps(gained, steps, channel.wrap_j)
     return Curve(
         channel,
@@ -213,13 +218,13 @@ def _difference(before_j: float, now_j: float, wrap_j: float | None) -> float:
 def _trapezoid_variance(powers: Sequence[float], steps: Sequence[float]) -> list[float]:
     """Squared standard error of the energy of each step of a power source (terms in the docstring above)."""
     jumps = [0.0, *(after - before for before, after in pairwise(powers)), 0.0]
-    silence_s = _silence(steps)
+    silent = _silences(steps)
     variance: list[float] = []
     for number, step_s in enumerate(steps):
         before, jump, after = jumps[number : number + 3]
         scatter_w2 = (max(0.0, -before * jump) + max(0.0, -jump * after)) / 2
         wrong_w2 = jump**2 / 12 + scatter_w2
-        if step_s > silence_s:
+        if silent[number]:
             wrong_w2 = max(wrong_w2, (max(powers[number], powers[number + 1]) / _TWO_SIDED) ** 2)
         variance.append(wrong_w2 * step_s**2)
     return variance
@@ -227,21 +232,31 @@ def _trapezoid_variance(powers: Sequence[float], steps: Sequence[float]) -> list
 
 def _unseen_wraps(gained: Sequence[float], steps: Sequence[float], wrap_j: float | None) -> list[float]:
     """Energy that each silence of a counter may hide: whole wraps that fit in, at the most power seen elsewhere."""
-    silence_s = _silence(steps)
-    usual = [energy_j / step_s for energy_j, step_s in zip(gained, steps, strict=True) if step_s <= silence_s]
+    silent = _silences(steps)
+    usual = [gained[number] / step_s for number, step_s in enumerate(steps) if not silent[number]]
     if wrap_j is None or not usual:
         return [0.0] * len(steps)
     most_w = max(usual)
     return [
-        max(0.0, (most_w * step_s - energy_j) // wrap_j) * wrap_j if step_s > silence_s else 0.0
-        for energy_j, step_s in zip(gained, steps, strict=True)
+        max(0.0, (most_w * step_s - gained[number]) // wrap_j) * wrap_j if silent[number] else 0.0
+        for number, step_s in enumerate(steps)
     ]
 
 
-def _silence(steps: Sequence[float]) -> float:
-    """How long a step must be to be a silence, not just the next reading."""
-    usual_s = sorted(steps)[len(steps) // 2] if steps else 0.0
-    return max(_SHORTEST_SILENCE_S, _SILENCE_FACTOR * usual_s)
+def _silences(steps: Sequence[float]) -> list[bool]:
+    """Which steps are silences, not just the next reading: long beside those around them.
+
+    Beside those around them, because a long run is read less often as it goes on (recorder.rate).
+    """
+
+    def usual_s(number: int) -> float:
+        around = sorted(steps[max(0, number - _AROUND) : number + _AROUND + 1])
+        return around[len(around) // 2]
+
+    return [
+        step_s > _SHORTEST_SILENCE_S and step_s > _SILENCE_FACTOR * usual_s(number)
+        for number, step_s in enumerate(steps)
+    ]
 
 
 def _cumulate(steps: Sequence[float], times: Sequence[float]) -> tuple[float, ...]:

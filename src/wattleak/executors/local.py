@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.meters.clock import MonotonicClock
-from wattleak.recorder.launch import INTERVAL_S, Streams, launch, new_run_folder
+from wattleak.recorder.launch import Streams, launch, new_run_folder
 from wattleak.recorder.summary import quality_of, read_measurement
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class LocalExecutor:
         *,
         region: str | None = None,
         pue: float | None = None,
-        interval_s: float = INTERVAL_S,
+        interval_s: float | None = None,
     ) -> None:
         self._store = store
         self._probed = probed

@@ -14,8 +14,8 @@ seconds of CLOCK_MONOTONIC. `k` is the kind of the record:
            z seconds that the machine has slept so far
     count  t, m meter, by run     from t on another run of this node counts the machine's energy on the channels of this
            meter (null: this run does, as it does where there is no such record)
-    group  path, why_not          the control group that holds the tree alone (its clock is `g` of each s, CPU-seconds), or
-           why its clock does not count after all
+    group  path, why_not          the control group that holds the tree alone (its clock is `g` of each s, CPU-seconds),
+           or why its clock does not count after all
     open   t, id, n name, p id of the span around it or null
     close  t, id
     hold   t, ch channel, ours, others      processes that hold a device, written when it changes

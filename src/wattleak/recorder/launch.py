@@ -36,6 +36,7 @@ from wattleak.model import Origin, Part
 from wattleak.recorder.journal import VERSION
 from wattleak.recorder.node import board_path
 from wattleak.recorder.platforms import portable_platform
+from wattleak.recorder.rate import choose_rate, least_period_s
 from wattleak.recorder.summary import JOURNAL, METRICS
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _PASSED_ON = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has neither SIGHUP nor SIGQUIT
 _KEPT_AWAY = (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT))  # the terminal sends them to the workload
 _UNMEASURED = (Origin.MODELLED, Origin.CONSTANT)  # figures of time and CPU-seconds, which every sample has anyway
-INTERVAL_S = 1.0
 LINGER_S = 30.0
 
 
@@ -145,15 +145,15 @@ def launch(
     experiment: str | None = None,
     env: Mapping[str, str] | None = None,
     streams: Streams | None = None,
-    interval_s: float = INTERVAL_S,
+    interval_s: float | None = None,
     linger_s: float = LINGER_S,
     kill_orphans: bool = False,
     kill_when_lost: bool = False,
 ) -> Recording | PortableRecording:
     """Start `command` under a recorder that writes into `folder`.
 
-    `env` is added to our own environment. Raises NotFound or NotExecutable when the command cannot be started, and
-    OwnFailure when the recorder cannot.
+    `env` is added to our own environment; without `interval_s` the meters say how often to read. Raises NotFound or
+    NotExecutable when the command cannot be started, and OwnFailure when the recorder cannot.
     """
     streams = streams or Streams()
     check_program(command[0], env or {})
@@ -240,7 +240,7 @@ def _end_orphans() -> None:
 
 def attach_config(folder: Path, probed: Probed, *, run_id: str, name: str | None, pid: int) -> dict[str, Any]:
     """Configuration of a recorder that watches a process which already runs."""
-    config = _config(folder, probed, run_id=run_id, name=name, interval_s=INTERVAL_S, mode="attach")
+    config = _config(folder, probed, run_id=run_id, name=name, interval_s=None, mode="attach")
     config["pid"] = pid
     config["start"]["command"] = list(redact_command(sys.argv))
     return config
@@ -276,13 +276,20 @@ def _unwritable(store: Path, error: OSError) -> OwnFailure:
 
 
 def _config(
-    folder: Path, probed: Probed, *, run_id: str, name: str | None, interval_s: float, mode: str
+    folder: Path, probed: Probed, *, run_id: str, name: str | None, interval_s: float | None, mode: str
 ) -> dict[str, Any]:
     allocation = read_allocation()
+    rate = choose_rate(probed.channels, interval_s)
     return {
         "mode": mode,
         "journal": str(folder / JOURNAL),
-        "interval_s": interval_s,
+        "interval_s": rate.interval_s,
+        "slowest_s": rate.slowest_s,
+        "most_of_a_core": rate.most_of_a_core,
+        "every_s": [
+            least_period_s(channel for channel in probed.channels if channel.meter == meter.name)
+            for _, meter in probed.meters
+        ],
         "meters": [[reference, meter.spec()] for reference, meter in probed.meters],
         "modelled": [
             all(channel.origin in _UNMEASURED for channel in probed.channels if channel.meter == meter.name)
@@ -305,7 +312,7 @@ def _config(
             "cpus": os.cpu_count() or 1,
             "allocation": list(allocation.notes()),
             **_calibration(probed),
-            "settings": {"interval_s": interval_s},
+            "settings": {"interval_s": rate.interval_s, "slowest_s": rate.slowest_s, "notes": list(rate.notes)},
         },
     }
 

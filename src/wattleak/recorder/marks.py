@@ -100,7 +100,11 @@ class _Writer:
             try:
                 _make_room(fd, ring.SIZE_B)
                 fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                self._map = mmap.mmap(fd, ring.SIZE_B)
+                # All pages now, 0.3 ms once, rather than a page fault every 256 marks of the first round.
+                ready = getattr(mmap, "MAP_POPULATE", 0)
+                self._map = (
+                    mmap.mmap(fd, ring.SIZE_B, flags=mmap.MAP_SHARED | ready) if ready else mmap.mmap(fd, ring.SIZE_B)
+                )
             finally:
                 os.close(fd)  # the mapping keeps the file, and the lock, until this process ends
             self._names_fd = os.open(stem + ring.NAMES, flags | os.O_APPEND, 0o600)

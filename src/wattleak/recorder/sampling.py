@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from wattleak.recorder.tree import ProcessTree
 
 _FIRST_SAMPLES_S = (0.05, 0.1, 0.2, 0.4, 0.8)  # a run of a second has a power curve and a memory peak too
-_MOST_OF_A_CORE = 0.008  # of a core for reading a large tree; above it the tree is read less often
 _MODELS_EVERY = 5  # samples
+SAMPLES_OF_A_RUN = 20_000  # the time between samples grows to this fraction of the time that has passed (recorder.rate)
+_EARLY = 0.9  # of a period: a clock that is late by a little must not skip a reading
 _SHORTEST_SLEEP_S = 0.5  # the two clocks are read one after the other
 
 
@@ -42,6 +43,10 @@ class Sampler:
         self._modelled: list[bool] = config["modelled"]
         self._share_host = bool(config["share_host"])
         self._interval_s = float(config["interval_s"])
+        self._slowest_s = float(config["slowest_s"])
+        self._most_of_a_core = float(config["most_of_a_core"])
+        self._every_s: list[float] = config["every_s"]
+        self._asked_s = [float("-inf")] * len(meters)
         self._journal = journal
         self._tree = tree
         self._devices = devices
@@ -66,12 +71,18 @@ class Sampler:
         now_s = time.monotonic()
         raw: dict[str, float] = {}
         read_s: dict[str, float] = {}
-        for meter, modelled in zip(self._meters, self._modelled, strict=True):
+        for number, meter in enumerate(self._meters):
             counts = meter.elect(now_s)
             if counts is not None:
                 self._journal.write(counts)
+            early = now_s - self._asked_s[number] < _EARLY * self._every_s[number]
             # A model knows no more than the CPU time that is in the sample anyway: it need not be asked each second.
-            if not modelled or thorough or self._samples % _MODELS_EVERY == 0:
+            if not self._modelled[number]:
+                due = first or exact or not early
+            else:
+                due = thorough or self._samples % _MODELS_EVERY == 0
+            if due:
+                self._asked_s[number] = now_s
                 moment_s, readings = meter.read(now_s, exact=thorough, within_s=self._interval_s)
                 raw.update(readings)
                 if moment_s != now_s:
@@ -117,7 +128,8 @@ class Sampler:
         if self._samples < len(_FIRST_SAMPLES_S):
             due_s = min(self._started_s + _FIRST_SAMPLES_S[self._samples], now_s + self._interval_s)
         else:
-            due_s = now_s + max(self._interval_s, cost_s / _MOST_OF_A_CORE)
+            grown_s = min(self._slowest_s, max(self._interval_s, (now_s - self._started_s) / SAMPLES_OF_A_RUN))
+            due_s = now_s + max(grown_s, cost_s / self._most_of_a_core)
         self._samples += 1
         self.next_s = max(due_s, now_s + 0.001)
 

@@ -185,6 +185,7 @@ def _notes(recording: Recording) -> list[str]:
     killed = _out_of_memory(recording.exited)
     if killed is not None and (recording.exited or {}).get("signal") != _SIGKILL:
         notes.append(f"a process was killed: {killed}")
+    notes += recording.start["settings"].get("notes", ())
     notes += gap_notes(recording.trace)
     if recording.damaged:
         notes.append(f"{recording.damaged} damaged line(s) of the journal were left out")

@@ -93,7 +93,7 @@ def read_recording(path: Path) -> Recording:
         channels=channels,
         samples=tuple(narrow(samples)),
         spans=tuple(opened.values()),
-        gaps=find_gaps(channels, samples, float(start["settings"]["interval_s"]), gathered["missed"]),
+        gaps=find_gaps(channels, samples, start["settings"], gathered["missed"]),
         holders=holders,
         cpus=int(start["cpus"]),
         use={channel: tuple(readings) for channel, readings in use.items()},

@@ -7,18 +7,16 @@ import math
 import random
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattleak.errors import OwnFailure
 from wattleak.recorder.journal import JournalWriter, encode
 from wattleak.recorder.trace import read_recording
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -80,6 +78,35 @@ def test_a_journal_cut_anywhere_gives_all_that_was_whole(tmp_path: Path) -> None
 
         assert len(recording.trace.samples) in (intact, intact + 1)  # the last may lack only its line feed
         assert recording.end is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_whatever_bits_flip_only_what_was_hit_is_lost(data: st.DataObject) -> None:
+    """Random flips and a random cut behind the head: each sample that was not touched is read, exactly, once."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.jsonl"
+        write(path)
+        whole = bytearray(path.read_bytes())
+        starts = [0, *(place + 1 for place, byte in enumerate(whole) if byte == ord("\n"))][:-1]
+        head = starts[2]
+        flips = data.draw(st.lists(st.tuples(st.integers(head, len(whole) - 1), st.integers(0, 7)), max_size=8))
+        cut = data.draw(st.integers(head, len(whole)))
+        hit = set()
+        for place, bit in set(flips):
+            whole[place] ^= 1 << bit
+            hit |= {max(start for start in starts if start <= place), place + 1 if place + 1 in starts else -1}
+        path.write_bytes(whole[:cut])
+        ends = [*starts[1:], len(whole)]
+        intact = {
+            10.0 + number - 2
+            for number, (start, end) in enumerate(zip(starts, ends, strict=True))
+            if number >= 2 and start not in hit and end <= cut
+        }
+        read = [found.time_s for found in read_recording(path).trace.samples]
+
+        assert intact <= set(read)
+        assert len(read) == len(set(read)) <= 20
 
 
 def test_a_damaged_line_is_left_out_and_counted(tmp_path: Path) -> None:
