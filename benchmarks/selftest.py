@@ -91,8 +91,10 @@ def _once(trial: Trial) -> Trial:
 def _early_stopping() -> str:
     """False positives and saved runs of the stop rules, on normal noise drawn by numpy."""
     lines = [
-        f"## Stopping early\n\nFour looks after {', '.join(map(str, LOOKS))} blocks, {EXPERIMENTS} experiments without "
-        "a change and 1,000 at each standardised effect (mean over standard deviation of the log ratios).\n",
+        (
+            f"## Stopping early\n\nFour looks after {', '.join(map(str, LOOKS))} blocks, {EXPERIMENTS} experiments without "
+            "a change and 1,000 at each standardised effect (mean over standard deviation of the log ratios).\n"
+        ),
         "| rule | false | mean blocks at 0.5 | at 0.8 | at 1.2 | at 2.0 |",
         "|---|---|---|---|---|---|",
     ]
