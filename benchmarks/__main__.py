@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from benchmarks import calibration, kills, marks, neighbour, recorder_cost, selftest, start_up
+from benchmarks import calibration, kills, marks, neighbour, recorder_cost, selftest, start_up, week
 
 ALL = {
     "start-up": start_up,
     "recorder-cost": recorder_cost,
     "marks": marks,
     "kills": kills,
+    "week": week,
     "neighbour": neighbour,
     "calibration": calibration,
 }

@@ -17,10 +17,12 @@ from wattleak.recorder.locks import is_locked
 from wattleak.recorder.step_records import StepRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from wattleak.model import Channel
+
+_NONE: Mapping[str, float] = {}  # shared by all samples that need no moments of their own
 
 
 @dataclass(slots=True)
@@ -176,6 +178,6 @@ def _sample(record: dict[str, Any]) -> Sample:
         written_b=record.get("o"),
         processes=record["p"],
         unseen_s=record.get("u", 0.0),
-        read_s=record.get("rt", {}),
+        read_s=record.get("rt", _NONE),
         asleep_s=record.get("z", 0.0),
     )
