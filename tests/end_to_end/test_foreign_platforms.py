@@ -34,7 +34,7 @@ def foreign(platform: str, verb: str, given: list[Any], folder: Path) -> Any:
         [sys.executable, "-W", "ignore", str(FOREIGN), platform, verb],
         input=json.dumps(given),
         cwd=folder,
-        env={**inherited, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "WATTLEAK_RECORDER_KIND": f"portable:{platform}"},
+        env={**inherited, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -112,7 +112,7 @@ def test_a_block_of_a_program(platform: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
         cwd=tmp_path,
-        env={**inherited, "WATTLEAK_RECORDER_KIND": f"portable:{platform}"},
+        env={**inherited},
         capture_output=True,
         text=True,
         check=False,

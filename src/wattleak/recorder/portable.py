@@ -31,6 +31,7 @@ from wattleak.recorder.journal import JournalWriter
 from wattleak.recorder.node import share
 from wattleak.recorder.platforms import Platform
 from wattleak.recorder.psutil_tree import PsutilTree, machine_busy_s
+from wattleak.recorder.sampling import SAMPLES_OF_A_RUN
 from wattleak.recorder.steps import StepCollector
 from wattleak.recorder.twins import open_meters
 
@@ -44,6 +45,7 @@ CONTROL = "WATTLEAK_CONTROL"
 """Environment of the recorder's process alone: port and token of the command line that started it."""
 
 _FIRST_SAMPLES_S = (0.05, 0.1, 0.2, 0.4, 0.8)  # a run of a second has a power curve and a memory peak too
+_EARLY = 0.9  # of a period: a clock that is late by a little must not skip a reading
 _LOOK_S = 0.1
 _MOST_OF_A_CORE = 0.01
 _IDLE_GIVE_UP_S = 5.0  # orphans that do nothing for this long are not waited for
@@ -65,6 +67,7 @@ class Recorder:
         sys.path += config["search_path"]  # where meters of other packages lie
         self._meters = open_meters(config["meters"])
         self._shared = share(self._meters, config)
+        self._asked_s = [float("-inf")] * len(self._shared)
         own = {os.getpid()}
         if self._attached and os.getppid() != int(config["pid"]):
             own.add(os.getppid())  # in a virtual environment on Windows, python.exe starts the real one
@@ -195,13 +198,17 @@ class Recorder:
 
     def _sample(self, *, first: bool = False, exact: bool = False) -> float:
         """Read everything and write it down; gives the moment of reading."""
+        own_s = time.thread_time()
         now_s = time.monotonic()
         raw: dict[str, float] = {}
         read_s: dict[str, float] = {}
-        for meter in self._shared:
+        for number, meter in enumerate(self._shared):
             counts = meter.elect(now_s)
             if counts is not None:
                 self._journal.write(counts)
+            if not (first or exact) and now_s - self._asked_s[number] < _EARLY * self._config["every_s"][number]:
+                continue
+            self._asked_s[number] = now_s
             moment_s, readings = meter.read(now_s, exact=first or exact, within_s=self._interval_s)
             raw.update(readings)
             if moment_s != now_s:
@@ -233,7 +240,11 @@ class Recorder:
         if self._samples < len(_FIRST_SAMPLES_S):
             self._next_s = min(self._started_s + _FIRST_SAMPLES_S[self._samples], now_s + self._interval_s)
         else:
-            self._next_s = now_s + max(self._interval_s, self._next_look_s - now_s - _LOOK_S)
+            grown_s = max(self._interval_s, (now_s - self._started_s) / SAMPLES_OF_A_RUN)
+            cost_s = time.thread_time() - own_s
+            self._next_s = now_s + max(
+                min(float(self._config["slowest_s"]), grown_s), cost_s / float(self._config["most_of_a_core"])
+            )
         self._samples += 1
         return now_s
 
