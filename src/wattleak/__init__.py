@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from wattleak.recorder.client import measure as measure
     from wattleak.recorder.client import measured as measured
     from wattleak.recorder.client import report_metric as report_metric
+    from wattleak.recorder.client import report_output as report_output
     from wattleak.recorder.marks import step as step
     from wattleak.scanner.scan import scan as scan
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "measure", "measured", "report_metric", "scan", "step"]
+__all__ = ["__version__", "measure", "measured", "report_metric", "report_output", "scan", "step"]
 
 _HOME = {
     "measure": "wattleak.recorder.client",
     "measured": "wattleak.recorder.client",
     "report_metric": "wattleak.recorder.client",
+    "report_output": "wattleak.recorder.client",
     "scan": "wattleak.scanner.scan",
     "step": "wattleak.recorder.marks",
 }

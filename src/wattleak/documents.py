@@ -291,6 +291,9 @@ def measurement_document(measurement: Measurement) -> Document:
     }
 
 
+        **({"outputs": dict(measurement.outputs)} if measurement.outputs else {}),
+        **({} if measurement.window is None else {"step_window": _window_document(measurement.window)}),
+        **({} if measurement.planned_end is None else {"planned_end": measurement.planned_end}),
 def _steps_document(steps: StepCost) -> Document:
     return {
         "name": steps.name,
@@ -421,6 +424,9 @@ def design_document(design: Design) -> Document:
         "quality_regex": design.quality_regex,
         "timeout_s": design.timeout_s,
         # Only what was asked for: the digest of a plan that was stored before these keys existed stays the same.
+        outputs=document.get("outputs", {}),
+        window=_window(document.get("step_window"), channels),
+        planned_end=document.get("planned_end"),
         **({"factors": {f.name: list(f.levels) for f in design.factors}} if design.factors else {}),
         **(
             {"template": {"command": list(design.template.command), "env": dict(design.template.env)}}
@@ -647,6 +653,9 @@ def list_document(runs: Iterable[StoredRun], experiments: Iterable[StoredExperim
                 "complete": row.complete,
                 **{
                     key: row.document.get(key)
+        **(
+            {"outputs": list(quality.outputs), "outputs_differ": quality.outputs_differ} if quality.outputs else {}
+        ),
                     for key in (
                         "name",
                         "command",

@@ -407,6 +407,9 @@ class QualityTarget:
     margin: float  # in the unit of the metric
 
 
+    outputs: Mapping[str, str] = field(default_factory=dict)  # name -> hash of a result, as the program reports it
+    window: StepWindow | None = None  # None: fewer than two steps were marked
+    planned_end: str | None = None  # a short plan ended it, and when: "after 200 steps"; None: it ended otherwise
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One treatment: a command with its own environment. `env` holds only what differs from ours."""
@@ -720,6 +723,8 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+    outputs: tuple[str, ...] = ()  # hashes of results that every run of both reported
+    outputs_differ: int = 0  # blocks in which one of them differs
 class Confidence(IntEnum):
     LOW = 1
     MEDIUM = 2

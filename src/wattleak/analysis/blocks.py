@@ -67,6 +67,19 @@ class Pair:
         )
         return [(before[figure], after[figure]) for before, after in both if figure in before and figure in after]
 
+    def outputs(self) -> tuple[tuple[str, ...], int]:
+        """Return the hashes of outputs that every run reported, and in how many blocks one of them differs."""
+        reported = [measurement.outputs.keys() for measurement in self.measurements]
+        names = sorted(set(reported[0]).intersection(*reported)) if reported else []
+        differing = sum(
+            any(
+                b.runs[self.reference].measurement.outputs[name] != b.runs[self.candidate].measurement.outputs[name]
+                for name in names
+            )
+            for b in self.blocks
+        )
+        return tuple(names), differing
+
 
 def is_good(run: Run) -> bool:
     """Whether this run may stand for its variant: it did not fail and was recorded to its end."""

@@ -181,10 +181,19 @@ def _compare_readings(
 
 
 def _compare_quality(pair: Pair) -> QualityComparison:
-    """Judge the target in the blocks where both runs reported it; a run that did not is named in the doubts."""
+    """Judge the target in the blocks where both runs reported it; a run that did not is named in the doubts.
+
+    Equal hashes of the outputs in every block say more than any test, so they come first; where they differ the
+    figures are judged, for a result may be as good without being the same.
+    """
     target = pair.design.quality or _usual_target(pair)
     values = [] if target is None else pair.quality(target.metric)
-    return compare_quality([before for before, _ in values], [after for _, after in values], target)
+    judged = compare_quality([before for before, _ in values], [after for _, after in values], target)
+    outputs, differing = pair.outputs()
+    if not outputs:
+        return judged
+    judged = replace(judged, outputs=outputs, outputs_differ=differing, blocks=judged.blocks or len(pair.blocks))
+    return judged if differing else replace(judged, state=QualityState.IDENTICAL)
 
 
 def _usual_target(pair: Pair) -> QualityTarget | None:

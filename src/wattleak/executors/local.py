@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import sys
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from wattleak.meters.clock import MonotonicClock
 from wattleak.recorder.launch import Streams, launch, new_run_folder
-from wattleak.recorder.summary import quality_of, read_measurement
+from wattleak.recorder.reported import reported_on_stdout
+from wattleak.recorder.summary import read_measurement
 
 if TYPE_CHECKING:
     from wattleak.meters.probe import Probed
     from wattleak.model import Clock, Measurement, PlannedRun, RunContext, Variant
 
-_MARK = "WATTLEAK "
 _LINGER_S = 5.0  # an orphan of one run must not work into the next: it gets this long, then it is killed
 _TAIL_LINES = 5
 
@@ -75,8 +74,8 @@ class LocalExecutor:
                 timed_out = True
                 recording.stop_workload(f"it ran longer than {context.timeout_s:g} s")
                 ended = recording.wait()
-        quality = quality_on_stdout(stdout, context.quality_regex)
-        measurement = read_measurement(folder, region=self._region, pue=self._pue, more_quality=quality)
+        printed = reported_on_stdout(stdout, context.quality_regex)
+        measurement = read_measurement(folder, region=self._region, pue=self._pue, more=printed)
         return measurement, _failure(measurement, folder, timed_out=timed_out)
 
 
@@ -114,35 +113,6 @@ def _end_marked(name: str, value: str) -> list[int]:
             process.kill()
             ended.append(process.pid)
     return ended
-
-
-def quality_on_stdout(path: Path, regex: str | None) -> dict[str, float]:
-    """Figures that a program printed: `WATTLEAK {"accuracy": 0.91}`, and what `regex` finds. The last value wins.
-
-    The regex names its figures by its groups, `acc=(?P<accuracy>[0-9.]+)`; an unnamed first group is `quality`.
-    """
-    quality: dict[str, float] = {}
-    pattern = re.compile(regex) if regex else None
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            at = line.find(_MARK)
-            if at >= 0:
-                quality.update(quality_of(line[at + len(_MARK) :]))
-            for match in pattern.finditer(line) if pattern else ():
-                found = match.groupdict() or {"quality": match[1] if match.re.groups else match[0]}
-                for name, text in found.items():
-                    number = _number(text)
-                    if number is not None:
-                        quality[name] = number
-    return quality
-
-
-def _number(text: str | None) -> float | None:
-    """A figure as people print it, 91.2 or 91.2 %; None when it is no number."""
-    try:
-        return float((text or "").strip().removesuffix("%"))
-    except ValueError:
-        return None
 
 
 def _failure(measurement: Measurement, folder: Path, *, timed_out: bool) -> str | None:

@@ -220,6 +220,29 @@ def report_metric(name: str, value: float) -> bool:
     number = float(value)
     if number != number or number in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN, without importing math
         raise ValueError(f"report_metric({name!r}, {value!r}): a metric must be a finite number")
+    return _report(str(name), number)
+
+
+def report_output(path: str | os.PathLike[str], name: str | None = None) -> bool:
+    """Tell wattleak what the result is, by the SHA-256 of a file: `report_output("predictions.npy")`.
+
+    Runs whose outputs have the same hash have the same result: quality is then `identical`, without any test. `name`
+    is what the output is called; default the file's name without its ending. The file is read inside the run, and
+    reading it is a part of what the run costs.
+
+    Returns whether somebody listens, as `report_metric` does; when nobody does the file is not read. Raises OSError
+    when it cannot be read.
+    """
+    if not os.environ.get("WATTLEAK_METRICS"):
+        return False
+    from hashlib import file_digest  # noqa: PLC0415 - only those who report an output pay for it
+
+    with open(path, "rb") as file:  # noqa: PTH123 - a path of any kind
+        digest = file_digest(file, "sha256").hexdigest()
+    return _report(f"{name or Path(path).stem}_sha256", digest)
+
+
+def _report(name: str, value: float | str) -> bool:
     path = os.environ.get("WATTLEAK_METRICS")
     if not path:
         return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from wattleak.analysis.attribution import attribute
@@ -16,6 +14,7 @@ from wattleak.footprint.intensity import carbon
 from wattleak.model import Measurement, SpanCost
 from wattleak.recorder.gaps import gap_notes
 from wattleak.recorder.trace import Recording, read_recording
+from wattleak.recorder.reported import Reported, read_reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,12 +31,12 @@ _LEAST_UNSEEN_S = 0.01  # what CPU time is counted in on most systems
 
 
 def read_measurement(
-    folder: Path, *, region: str | None, pue: float | None, more_quality: dict[str, float] | None = None
+    folder: Path, *, region: str | None, pue: float | None, more: Reported | None = None
 ) -> Measurement:
-    """The Measurement of one run folder. `more_quality` holds figures that came another way than the metrics file."""
+    """The Measurement of one run folder. `more` is what the program reported another way than in the metrics file."""
     recording = read_recording(folder / JOURNAL)
-    quality = {**(more_quality or {}), **read_quality(folder / METRICS)}
-    return summarise(recording, quality=quality, region=region, pue=pue)
+    reported = (more or Reported()).then(read_reported(folder / METRICS))
+    return summarise(recording, quality=reported.quality, outputs=reported.outputs, region=region, pue=pue)
 
 
 def read_span(folder: Path, span_id: int) -> SpanCost:
@@ -48,34 +47,14 @@ def read_span(folder: Path, span_id: int) -> SpanCost:
     return _span_cost(recording, span, started_s, recording.last_s)
 
 
-def read_quality(path: Path) -> dict[str, float]:
-    """Last value of each figure in a file of JSON objects, one a line; lines that are none are passed over."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return {}
-    quality: dict[str, float] = {}
-    for line in text.splitlines():
-        quality.update(quality_of(line))
-    return quality
-
-
-def quality_of(text: str) -> dict[str, float]:
-    """The numbers of a JSON object such as {"accuracy": 0.91}; empty when the text is no such object."""
-    try:
-        values = json.loads(text)
-    except ValueError:
-        return {}
-    if not isinstance(values, dict):
-        return {}
-    return {
-        name: float(value)
-        for name, value in values.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-    }
-
-
-def summarise(recording: Recording, *, quality: dict[str, float], region: str | None, pue: float | None) -> Measurement:
+def summarise(
+    recording: Recording,
+    *,
+    quality: dict[str, float],
+    region: str | None,
+    pue: float | None,
+    outputs: dict[str, str] | None = None,
+) -> Measurement:
     """Everything that the recording says, as numbers with range and origin."""
     trace, start = recording.trace, recording.start
     started_s = recording.started_s if recording.started_s is not None else float(start["t"])
@@ -114,6 +93,7 @@ def summarise(recording: Recording, *, quality: dict[str, float], region: str | 
         quality=quality,
         journal=recording.path,
         machine_counted_by=counted_by(trace),
+        outputs=outputs or {},
         steps=step_costs(trace),
     )
 

@@ -184,6 +184,21 @@ def _followed(metric: MetricComparison) -> str:
 def quality_sentence(quality: QualityComparison) -> str:
     """Did the result stay as good? In words, with its numbers."""
     name = quality.metric
+    outputs = ", ".join(quality.outputs)
+    if outputs and quality.state is QualityState.IDENTICAL and not quality.outputs_differ:
+        return f"The results are identical: {outputs} is the same in both runs of {_every_block(quality.blocks)}."
+    said = _quality_of_figures(quality, name)
+    if outputs:
+        differ = f"{quality.outputs_differ} of {count(quality.blocks, 'block')}"
+        return f"{said} The results are not identical: {outputs} differs in {differ}."
+    return said
+
+
+def _every_block(blocks: int) -> str:
+    return "the one block" if blocks == 1 else f"all {blocks} blocks"
+
+
+def _quality_of_figures(quality: QualityComparison, name: str | None) -> str:
     if quality.state is QualityState.NOT_MEASURED or name is None:
         said = "Quality was not measured: nothing says that the result is as good."
         return said if name is None else f"{said} ({name} was not reported in both runs of any block.)"
