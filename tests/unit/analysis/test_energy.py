@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -57,6 +58,15 @@ def test_a_counter_that_was_reset_never_gives_negative_energy() -> None:
 
     assert energy is not None
     assert energy.value == 20.0
+
+
+def test_a_counter_that_starts_again_after_sleep_did_not_wrap() -> None:
+    before, after = samples((0, 5000.0), (1, 5010.0)), samples((2, 3.0), (3, 13.0))
+    slept = (*before, *(replace(sample, asleep_s=3600.0) for sample in after))
+    energy = curve(channel(wrap_j=262143.328850), slept).between(0, 3)
+
+    assert energy is not None
+    assert energy.value == pytest.approx(10 + 3 + 10)
 
 
 def test_power_is_integrated_by_trapezoid() -> None:
