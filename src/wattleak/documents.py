@@ -288,12 +288,10 @@ def measurement_document(measurement: Measurement) -> Document:
         "notes": list(measurement.notes),
         "journal": None if measurement.journal is None else str(measurement.journal),
         "machine_counted_by": list(measurement.machine_counted_by),
+        **({"outputs": dict(measurement.outputs)} if measurement.outputs else {}),
     }
 
 
-        **({"outputs": dict(measurement.outputs)} if measurement.outputs else {}),
-        **({} if measurement.window is None else {"step_window": _window_document(measurement.window)}),
-        **({} if measurement.planned_end is None else {"planned_end": measurement.planned_end}),
 def _steps_document(steps: StepCost) -> Document:
     return {
         "name": steps.name,
@@ -384,6 +382,7 @@ def measurement_from_document(document: Document) -> Measurement:
         journal=None if document["journal"] is None else Path(document["journal"]),
         steps=tuple(_steps(item) for item in document.get("steps", ())),
         machine_counted_by=tuple(document.get("machine_counted_by", ())),
+        outputs=document.get("outputs", {}),
     )
 
 
@@ -424,9 +423,6 @@ def design_document(design: Design) -> Document:
         "quality_regex": design.quality_regex,
         "timeout_s": design.timeout_s,
         # Only what was asked for: the digest of a plan that was stored before these keys existed stays the same.
-        outputs=document.get("outputs", {}),
-        window=_window(document.get("step_window"), channels),
-        planned_end=document.get("planned_end"),
         **({"factors": {f.name: list(f.levels) for f in design.factors}} if design.factors else {}),
         **(
             {"template": {"command": list(design.template.command), "env": dict(design.template.env)}}
@@ -591,6 +587,9 @@ def _quality_document(quality: QualityComparison) -> Document:
         "reference": quality.reference,
         "candidate": quality.candidate,
         "blocks": quality.blocks,
+        **(
+            {"outputs": list(quality.outputs), "outputs_differ": quality.outputs_differ} if quality.outputs else {}
+        ),
     }
 
 
@@ -653,9 +652,6 @@ def list_document(runs: Iterable[StoredRun], experiments: Iterable[StoredExperim
                 "complete": row.complete,
                 **{
                     key: row.document.get(key)
-        **(
-            {"outputs": list(quality.outputs), "outputs_differ": quality.outputs_differ} if quality.outputs else {}
-        ),
                     for key in (
                         "name",
                         "command",

@@ -386,6 +386,7 @@ class Measurement:
     name: str | None = None
     steps: tuple[StepCost, ...] = ()
     machine_counted_by: tuple[str, ...] = ()  # other runs of this node that count (a part of) the machine's energy
+    outputs: Mapping[str, str] = field(default_factory=dict)  # name -> hash of a result, as the program reports it
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -407,9 +408,6 @@ class QualityTarget:
     margin: float  # in the unit of the metric
 
 
-    outputs: Mapping[str, str] = field(default_factory=dict)  # name -> hash of a result, as the program reports it
-    window: StepWindow | None = None  # None: fewer than two steps were marked
-    planned_end: str | None = None  # a short plan ended it, and when: "after 200 steps"; None: it ended otherwise
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One treatment: a command with its own environment. `env` holds only what differs from ours."""
@@ -682,6 +680,8 @@ class QualityComparison:
     low: float | None = None
     high: float | None = None
     blocks: int = 0
+    outputs: tuple[str, ...] = ()  # hashes of results that every run of both reported
+    outputs_differ: int = 0  # blocks in which one of them differs
 
 
 @dataclass(frozen=True, slots=True)
@@ -723,8 +723,6 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-    outputs: tuple[str, ...] = ()  # hashes of results that every run of both reported
-    outputs_differ: int = 0  # blocks in which one of them differs
 class Confidence(IntEnum):
     LOW = 1
     MEDIUM = 2

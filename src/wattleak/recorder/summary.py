@@ -13,8 +13,8 @@ from wattleak.documents import calibration_from_document
 from wattleak.footprint.intensity import carbon
 from wattleak.model import Measurement, SpanCost
 from wattleak.recorder.gaps import gap_notes
-from wattleak.recorder.trace import Recording, read_recording
 from wattleak.recorder.reported import Reported, read_reported
+from wattleak.recorder.trace import Recording, read_recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,9 +91,9 @@ def summarise(
         gaps=trace.gaps,
         notes=(*attribution.notes, *_notes(recording)),
         quality=quality,
+        outputs=outputs or {},
         journal=recording.path,
         machine_counted_by=counted_by(trace),
-        outputs=outputs or {},
         steps=step_costs(trace),
     )
 
