@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_BLOCKS ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-full browser lint bench clean
+.PHONY: help venv demo test test-full browser lint bench bench-truth bench-overhead clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ lint: venv ## check style, types and the direction of imports
 
 bench: venv ## slow, real: calibration with real processes, cost of the recorder; writes docs/results/
 	$(BIN)/python -m benchmarks
+
+bench-truth: venv ## scripted joules through wattleak and its peers (installs them in a cache folder): about 12 minutes
+	$(BIN)/python -m benchmarks truth
+
+bench-overhead: venv ## what it costs to be measured, by wattleak and its peers: about 20 minutes on a quiet machine
+	$(BIN)/python -m benchmarks overhead
 
 clean: ## remove what the targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
