@@ -49,6 +49,129 @@ MARKS = """
 import os, time, wattleak
 with wattleak.measure("marks"):
     wattleak.step()
+    loops = []
+    for _ in range(7):
+        start = time.perf_counter()
+        for _ in range(20_000): wattleak.step()
+        loops.append((time.perf_counter() - start) / 20_000)
+        time.sleep(0.1)
+print("RESULT", sorted(loops)[3])
+"""
+IDLE_S = 60.0
+TRAINING_STEPS = 400
+Result = dict[str, Any]
+
+
+def run(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks overhead")
+    parser.add_argument("--quick", action="store_true", help="few repeats, no page: to see that it works")
+    parser.add_argument("--only", action="append", choices=tuple(PARTS), help="run this part; may be repeated")
+    parser.add_argument("--blocks", type=int, default=24, help="blocks of the training experiment (default: 24)")
+    parser.add_argument("--refresh", action="store_true", help="install the newest releases of the peers anew")
+    asked = parser.parse_args(arguments)
+    versions = peers.prepare(asked.refresh)
+    tools = peers.usable(versions)
+    print(", ".join(f"{peers.title(tool)} {version}" for tool, version in versions.items()), flush=True)
+    for part in asked.only or PARTS:
+        started_s = time.monotonic()
+        print(f"-- {part}", flush=True)
+        result = PARTS[part](tools, asked.quick, asked.blocks)
+        result |= {"versions": versions, "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
+        print(show(part, result), f"({time.monotonic() - started_s:.0f} s)", flush=True)
+        if not asked.quick:
+            STATE.mkdir(parents=True, exist_ok=True)
+            (STATE / f"{part}.json").write_text(json.dumps(result), encoding="utf-8")
+    kept = {part: STATE / f"{part}.json" for part in PARTS}
+    missing = [part for part, path in kept.items() if not path.exists()]
+    if asked.quick:
+        print("no page: that needs a full run")
+    elif missing:
+        print(f"no page yet: parts that were not run in full: {', '.join(missing)}")
+    else:
+        write_page({part: json.loads(path.read_text(encoding="utf-8")) for part, path in kept.items()})
+
+
+# -- the parts ---------------------------------------------------------------------------------------------------------
+
+
+def imports(tools: list[str], quick: bool, _blocks: int) -> Result:
+    """Wall seconds of fresh processes, each import beside a bare start of the same interpreter, in turn."""
+    taken: dict[str, list[float]] = {tool: [] for tool in tools}
+    for _ in range(3 if quick else 15):
+        for tool in random.sample(tools, len(tools)):
+            bare, with_import = (_wall([peers.python_of(tool), "-c", code]) for code in ("pass", ENTRANCES[tool]))
+            taken[tool].append(with_import - bare)
+    return {"seconds": taken}
+
+
+def start(tools: list[str], quick: bool, _blocks: int) -> Result:
+    """Import and construct, start, stop: each in a fresh process, once."""
+    taken: dict[str, list[list[float]]] = {tool: [] for tool in tools}
+    with _machine() as machine:
+        for _ in range(2 if quick else 10):
+            for tool in random.sample(tools, len(tools)):
+                taken[tool].append(json.loads(_result(machine.command(tool, "start"), machine.environment())))
+        nvml = [float(_result([sys.executable, "-c", OPEN_NVML], machine.environment(gpu=True))) for _ in range(10)]
+    return {"seconds": taken, "nvml_s": nvml, "emulated": machine.private}
+
+
+def idle(tools: list[str], quick: bool, _blocks: int) -> Result:
+    """CPU time of everything that a tracker runs, while the program under it sleeps; all tools side by side."""
+    length_s = 10.0 if quick else IDLE_S
+    used: dict[str, float] = {}
+    with _machine() as machine:
+        running = {}
+        for tool in tools:
+            environment = machine.environment()
+            process = subprocess.Popen(
+                machine.command(tool, "idle", str(length_s)),
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            assert process.stdout is not None
+            while not (process.stdout.readline() or "STARTED").startswith("STARTED"):
+                pass
+            time.sleep(1)  # until what it started has settled
+            running[tool] = (process, environment["BENCH_MARK"], _cpu_s(environment["BENCH_MARK"]), time.monotonic())
+        for tool, (process, mark, before_s, since_s) in running.items():
+            assert process.stdout is not None
+            while not (process.stdout.readline() or "ENDS").startswith("ENDS"):
+                pass
+            used[tool] = (_cpu_s(mark) - before_s) / (time.monotonic() - since_s)
+            process.communicate("end\n")
+    return {"share": used, "seconds": length_s, "emulated": machine.private}
+
+
+def marks(_tools: list[str], _quick: bool, _blocks: int) -> Result:
+    with _machine() as machine:
+        return {"mark_s": float(_result([sys.executable, "-c", MARKS], machine.environment()))}
+
+
+def training(tools: list[str], quick: bool, blocks: int) -> Result:
+    """`wattleak compare` of one training without and with each tracker; the first variant has none."""
+    folder = tempfile.mkdtemp()
+    ours = next(path for path in sys.path if path.endswith("site-packages"))
+    words = ["compare", "--json", "-q", "--store", folder, "--seed", "7", "--metric", "cpu_s", "--warmups", "1"]
+    words += ["--blocks", str(5 if quick else blocks)]
+    steps = str(30 if quick else TRAINING_STEPS)
+    for tool in ("none", *tools):
+        python = peers.python_of("wattleak" if tool == "none" else tool)
+        words += ["--variant", f"{tool}={python} {PROGRAM} {tool} train {steps}"]
+    environment = _plain() | {"BENCH_PATH": os.pathsep.join((str(SOURCE), ours)), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "wattleak", *words],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not done.stdout.strip():
+        raise SystemExit(f"wattleak compare failed: {done.stderr.strip()}")
+    document = json.loads(done.stdout)
     loops = {
         tool: {r["block"]: r["quality"]["loop_s"] for r in document["runs"] if r["variant"] == tool and r["quality"]}
         for tool in ("none", *tools)
