@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wattleak import __version__
 from wattleak.model import (
+    CONTROL,
     SCHEMA_VERSION,
     Calibration,
     Carbon,
@@ -36,8 +37,10 @@ from wattleak.model import (
     QualityTarget,
     Quantity,
     Run,
+    ShortPlan,
     SpanCost,
     StepCost,
+    StepWindow,
     Stopping,
     StoppingRule,
     StoredExperiment,
@@ -289,7 +292,46 @@ def measurement_document(measurement: Measurement) -> Document:
         "journal": None if measurement.journal is None else str(measurement.journal),
         "machine_counted_by": list(measurement.machine_counted_by),
         **({"outputs": dict(measurement.outputs)} if measurement.outputs else {}),
+        **({} if measurement.window is None else {"step_window": _window_document(measurement.window)}),
+        **({} if measurement.planned_end is None else {"planned_end": measurement.planned_end}),
     }
+
+
+def _window_document(window: StepWindow) -> Document:
+    return {
+        "name": window.name,
+        "writers": window.writers,
+        "steps": window.steps,
+        "samples": window.samples,
+        "duration_s": window.duration_s,
+        "cpu_s": _seconds_document(window.cpu_s),
+        "energy": [_energy_document(item) for item in window.energy],
+        "attributed": [_energy_document(item) for item in window.attributed],
+        "attributed_energy_j": estimate_document(window.attributed_energy_j),
+        "start_up_s": window.start_up_s,
+        "start_up_cpu_s": window.start_up_cpu_s,
+        "start_up_energy_j": estimate_document(window.start_up_energy_j),
+    }
+
+
+def _window(document: Document | None, channels: dict[str, Channel]) -> StepWindow | None:
+    if document is None:
+        return None
+    cpu = document["cpu_s"]
+    return StepWindow(
+        name=document["name"],
+        writers=document["writers"],
+        steps=document["steps"],
+        samples=document["samples"],
+        duration_s=document["duration_s"],
+        cpu_s=Estimate(cpu["value"], cpu["low_s"], cpu["high_s"], Origin(cpu["origin"])),
+        energy=_energies(document["energy"], channels),
+        attributed=_energies(document["attributed"], channels),
+        attributed_energy_j=_estimate(document["attributed_energy_j"]),
+        start_up_s=document["start_up_s"],
+        start_up_cpu_s=document["start_up_cpu_s"],
+        start_up_energy_j=_estimate(document["start_up_energy_j"]),
+    )
 
 
 def _steps_document(steps: StepCost) -> Document:
@@ -383,6 +425,8 @@ def measurement_from_document(document: Document) -> Measurement:
         steps=tuple(_steps(item) for item in document.get("steps", ())),
         machine_counted_by=tuple(document.get("machine_counted_by", ())),
         outputs=document.get("outputs", {}),
+        window=_window(document.get("step_window"), channels),
+        planned_end=document.get("planned_end"),
     )
 
 
@@ -439,6 +483,20 @@ def design_document(design: Design) -> Document:
         **({"smallest_effect_reason": design.smallest_effect_reason} if design.smallest_effect_reason else {}),
         **({"sessions": design.sessions} if design.sessions != 1 else {}),
         **({"pad_environment": True} if design.pad_environment else {}),
+        **(
+            {
+                "short_plan": {
+                    "steps": design.short.steps,
+                    "duration_s": design.short.duration_s,
+                    "metric_by_rule": design.short.metric_by_rule,
+                }
+            }
+            if design.short
+            else {}
+        ),
+        **({"control_every": design.control_every} if design.control_every else {}),
+        **({"gated": True} if design.gated else {}),
+        **({"shared": list(design.shared)} if design.shared else {}),
     }
 
 
@@ -474,6 +532,10 @@ def design_from_document(document: Document) -> Design:
         else None,
         eliminate=document.get("eliminate", False),
         pad_environment=document.get("pad_environment", False),
+        short=ShortPlan(**document["short_plan"]) if "short_plan" in document else None,
+        control_every=document.get("control_every", 0),
+        gated=document.get("gated", False),
+        shared=tuple(document.get("shared", ())),
     )
 
 
@@ -537,6 +599,8 @@ def run_document(run: Run) -> Document:
         "session": run.session,
         "failure": run.failure,
         **({"dropped": list(run.dropped)} if run.dropped else {}),
+        **({} if run.rest_s is None else {"rest_s": run.rest_s}),
+        **({} if run.hot is None else {"hot": run.hot}),
     }
 
 
@@ -552,6 +616,8 @@ def run_from_document(document: Document) -> Run:
         measurement=measurement_from_document(document),
         failure=document["failure"],
         dropped=tuple(document.get("dropped", ())),
+        rest_s=document.get("rest_s"),
+        hot=document.get("hot"),
     )
 
 
@@ -614,7 +680,7 @@ def comparison_document(experiment: Experiment, comparison: Comparison, kind: st
     """What `compare --json` and `study --json` print. The keys of the first candidate stand at the top as well."""
     design = experiment.plan.design
     pairs = [pair_document(pair) for pair in comparison.pairs]
-    counting = [run for run in experiment.runs if run.block >= 0]
+    planned = [run for run in experiment.runs if run.variant != CONTROL]
     return {
         **envelope(kind),
         **pairs[0],
@@ -628,8 +694,21 @@ def comparison_document(experiment: Experiment, comparison: Comparison, kind: st
         },
         "comparisons": pairs,
         "omnibus_p_value": comparison.omnibus_p,
-        "runs": [run_document(run) for run in counting],
-        "warmup_runs": [run_document(run) for run in experiment.runs if run.block < 0],
+        "runs": [run_document(run) for run in planned if run.block >= 0],
+        "warmup_runs": [run_document(run) for run in planned if run.block < 0],
+        "control_runs": [run_document(run) for run in experiment.runs if run.variant == CONTROL],
+        "control": None if comparison.control is None else asdict(comparison.control),
+        "failed_runs": [
+            {
+                "run_id": run.id,
+                "variant": run.variant,
+                "block": run.block,
+                "attempt": run.attempt,
+                "failure": run.failure,
+            }
+            for run in experiment.runs
+            if run.failure is not None
+        ],
         "doubts": list(comparison.doubts) + [doubt for pair in comparison.pairs for doubt in pair.doubts],
         "environment": dict(experiment.environment),
         "notes": list(experiment.notes),

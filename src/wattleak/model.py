@@ -354,6 +354,27 @@ class StepCost:
 
 
 @dataclass(frozen=True, slots=True)
+class StepWindow:
+    """The stretch from the first mark of the steps to their last one: what it cost, and what came before it.
+
+    Steps and samples are those that ended inside it. The steps are those of the name that was marked most often.
+    """
+
+    name: str
+    writers: int  # threads that marked
+    steps: int
+    samples: float | None  # items worked through; None: the marks do not say
+    duration_s: float
+    cpu_s: Estimate  # of the process tree; its range is what lies between two samples at the edges
+    energy: tuple[ChannelEnergy, ...]  # of the machine
+    attributed: tuple[ChannelEnergy, ...]  # of the process tree, by channel
+    attributed_energy_j: Estimate | None
+    start_up_s: float  # from the start of the command to the first mark
+    start_up_cpu_s: float
+    start_up_energy_j: Estimate | None  # attributed
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What one recorded stretch of work cost: the answer of `wattleak measure`."""
 
@@ -387,6 +408,8 @@ class Measurement:
     steps: tuple[StepCost, ...] = ()
     machine_counted_by: tuple[str, ...] = ()  # other runs of this node that count (a part of) the machine's energy
     outputs: Mapping[str, str] = field(default_factory=dict)  # name -> hash of a result, as the program reports it
+    window: StepWindow | None = None  # None: fewer than two steps were marked
+    planned_end: str | None = None  # a short plan ended it, and when: "after 200 steps"; None: it ended otherwise
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -449,6 +472,15 @@ class Stopping:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortPlan:
+    """Each run is ended early, after so many steps of one thread or after so many seconds; costs are per step."""
+
+    steps: int | None = None
+    duration_s: float | None = None  # from the start of the command
+    metric_by_rule: bool = True  # where the variants do different work per step, the primary metric is per sample
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """What is asked, fixed before the first run. The first variant is the reference."""
 
@@ -472,6 +504,10 @@ class Design:
     stopping: Stopping | None = None
     eliminate: bool = False  # with `stopping`: a variant that a look shows to cost more is not run any further
     pad_environment: bool = False  # a random number of bytes in the environment of each run (Mytkowicz et al. 2009)
+    short: ShortPlan | None = None
+    control_every: int = 0  # blocks between two runs of the reference program of ours; 0: it is not run
+    gated: bool = False  # before each run, wait until the machine is as cool and as idle as at the start
+    shared: tuple[str, ...] = ()  # patterns of files that runs may leave for later runs: caches
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,10 +569,16 @@ class Run:
     measurement: Measurement
     failure: str | None = None  # why this run cannot count; None: it counts
     dropped: tuple[str, ...] = ()  # variants that an earlier look had shown to cost more: not run in this block
+    rest_s: float | None = None  # how long the gate held it back; None: there was no gate
+    hot: str | None = None  # what was still too warm or too busy when the gate gave up waiting
 
     @property
     def id(self) -> str:
         return self.measurement.id
+
+
+CONTROL = "(control)"
+"""The variant of runs of the reference program, which stand outside the blocks. No user's variant can be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -579,6 +621,7 @@ class RunContext:
     run_id: str
     quality_regex: str | None
     timeout_s: float | None
+    short: ShortPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -703,6 +746,22 @@ class PairComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlCheck:
+    """What the runs of the reference program say about the machine. Fractions are of their median."""
+
+    metric: str
+    runs: int
+    median: float
+    spread: float  # 1.4826 x median absolute deviation: one standard deviation, were they normal
+    largest: float  # deviation of the run that is farthest from the median
+    tolerated: float  # a larger deviation is doubted
+    tau: float | None  # Kendall's, against time; None: too few runs, or all alike
+    p_value: float | None
+    drift: float | None  # change from the first run to the last along Theil and Sen's line
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The answer of `wattleak compare`: one PairComparison for each candidate."""
 
@@ -710,6 +769,7 @@ class Comparison:
     pairs: tuple[PairComparison, ...]
     doubts: tuple[str, ...] = ()
     omnibus_p: float | None = None  # Friedman test: do any of three or more variants differ in the primary metric?
+    control: ControlCheck | None = None  # None: the reference program was not run
 
 
 # ---------------------------------------------------------------------------------------------------------------

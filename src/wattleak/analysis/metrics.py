@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
@@ -11,7 +11,7 @@ from wattleak.model import Origin, Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from wattleak.model import Channel, Measurement
+    from wattleak.model import Channel, Design, Measurement, StepWindow
 
 _MEASURED = frozenset({Origin.COUNTER, Origin.SAMPLED})
 _SIMULATED = frozenset({Origin.SIMULATED})
@@ -146,7 +146,7 @@ def _kind(origin: Origin) -> frozenset[Origin]:
 # -- how each figure is read -----------------------------------------------------------------------------------------
 
 
-def _energy(measurement: Measurement) -> Reading | None:
+def _energy(measurement: Measurement | StepWindow) -> Reading | None:
     """Return gross energy of host and GPUs; the attributed, modelled energy where nothing at all was measured.
 
     None where only a part was measured (a GPU without its host): that part has its own metric.
@@ -156,18 +156,18 @@ def _energy(measurement: Measurement) -> Reading | None:
     return _attributed(measurement)
 
 
-def _gpu_energy(measurement: Measurement) -> Reading | None:
+def _gpu_energy(measurement: Measurement | StepWindow) -> Reading | None:
     return _sum(measurement, _gpus([item.channel for item in measurement.energy]))
 
 
-def _sum(measurement: Measurement, channels: frozenset[str]) -> Reading | None:
+def _sum(measurement: Measurement | StepWindow, channels: frozenset[str]) -> Reading | None:
     parts = [item.energy_j for item in measurement.energy if item.channel.name in channels]
     if not parts:
         return None
     return Reading(sum(part.value for part in parts), least_firm(part.origin for part in parts), channels)
 
 
-def _attributed(measurement: Measurement) -> Reading | None:
+def _attributed(measurement: Measurement | StepWindow) -> Reading | None:
     total = measurement.attributed_energy_j
     if total is None:
         return None
@@ -191,7 +191,59 @@ def _bytes(amount_b: int | None) -> Reading | None:
     return None if amount_b is None else Reading(amount_b, Origin.COUNTER)
 
 
-METRICS: tuple[Metric, ...] = (
+# -- short plans: per step, per sample, and what comes before the first step -------------------------------------------
+
+
+def per_name(name: str, per: str) -> str:
+    """The name of a metric per step or per sample: energy_j is energy_per_step_j; cpu_s is cpu_per_sample_s."""
+    stem, _, unit = name.rpartition("_")
+    return f"{stem}_per_{per}_{unit}"
+
+
+def _steps_of(window: StepWindow) -> float | None:
+    return window.steps
+
+
+def _samples_of(window: StepWindow) -> float | None:
+    return window.samples
+
+
+def _per(
+    name: str,
+    unit: str,
+    title: str,
+    read: Callable[[StepWindow], Reading | None],
+    per: str,
+    number: Callable[[StepWindow], float | None],
+) -> Metric:
+    """A figure of the window of the steps, divided by how many there were."""
+
+    def divided(measurement: Measurement) -> Reading | None:
+        window = measurement.window
+        count = None if window is None else number(window)
+        reading = None if window is None else read(window)
+        if reading is None or not count:
+            return None
+        source = None if reading.derived_from is None else per_name(reading.derived_from, per)
+        return replace(reading, value=reading.value / count, derived_from=source)
+
+    return Metric(per_name(name, per), unit, f"{title} per {per}", divided)
+
+
+def _start_up(read: Callable[[StepWindow], Reading | None]) -> Callable[[Measurement], Reading | None]:
+    return lambda measurement: None if measurement.window is None else read(measurement.window)
+
+
+def _start_up_energy(window: StepWindow) -> Reading | None:
+    total = window.start_up_energy_j
+    if total is None:
+        return None
+    own = _attributed(window)
+    source = None if own is None or own.derived_from is None else f"start_up_{own.derived_from}"
+    return Reading(total.value, total.origin, derived_from=source)
+
+
+_WHOLE_RUN: tuple[Metric, ...] = (
     Metric("energy_j", "J", "energy", _energy),
     Metric("gpu_energy_j", "J", "GPU energy", _gpu_energy),
     Metric("attributed_energy_j", "J", "attributed energy", _attributed),
@@ -202,4 +254,28 @@ METRICS: tuple[Metric, ...] = (
     Metric("written_b", "B", "written", lambda m: _bytes(m.written_b)),
     Metric("carbon_g", "g", "CO2e", _carbon),
 )
-"""Every figure that two variants are compared by, in the order in which people read them."""
+_OF_STEPS: tuple[Metric, ...] = tuple(
+    _per(name, unit, title, read, per, number)
+    for per, number in (("step", _steps_of), ("sample", _samples_of))
+    for name, unit, title, read in (
+        ("energy_j", "J", "energy", _energy),
+        ("gpu_energy_j", "J", "GPU energy", _gpu_energy),
+        ("attributed_energy_j", "J", "attributed energy", _attributed),
+        ("cpu_s", "s", "CPU time", lambda w: Reading(w.cpu_s.value, Origin.COUNTER)),
+        ("duration_s", "s", "wall time", lambda w: Reading(w.duration_s, Origin.COUNTER)),
+    )
+)
+_START_UP: tuple[Metric, ...] = (
+    Metric("start_up_attributed_energy_j", "J", "start-up, attributed energy", _start_up(_start_up_energy)),
+    Metric("start_up_cpu_s", "s", "start-up, CPU time", _start_up(lambda w: Reading(w.start_up_cpu_s, Origin.COUNTER))),
+    Metric("start_up_s", "s", "start-up, wall time", _start_up(lambda w: Reading(w.start_up_s, Origin.COUNTER))),
+)
+METRICS: tuple[Metric, ...] = (*_WHOLE_RUN, *_OF_STEPS, *_START_UP)
+"""Every figure that two variants can be compared by, in the order in which people read them."""
+
+
+def metrics_of(design: Design) -> tuple[Metric, ...]:
+    """What an experiment compares. Runs that a short plan ends have no totals that could be set side by side."""
+    if design.short is not None:
+        return (*_OF_STEPS, *_START_UP, metric("peak_memory_b"))
+    return tuple(known for known in METRICS if known in _WHOLE_RUN or known.name == design.metric)

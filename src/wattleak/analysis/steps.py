@@ -74,7 +74,7 @@ def _cost(trace: Trace, name: str, runs: list[StepRun]) -> StepCost:
     timed = sum(run.timed for run in runs)
     samples = sum(run.samples for run in runs)
     energy_j = _scaled(_energy(trace, stretches, covered_s), mixed) if timed else None
-    cpu = _scaled(_cpu(trace.samples, stretches), mixed) if timed else None
+    cpu = _scaled(cpu_in(trace.samples, stretches), mixed) if timed else None
     return StepCost(
         name=name,
         count=sum(run.count for run in runs),
@@ -106,7 +106,7 @@ def _energy(trace: Trace, stretches: list[tuple[float, float]], covered_s: float
     )
 
 
-def _cpu(samples: Sequence[Sample], stretches: list[tuple[float, float]]) -> Estimate | None:
+def cpu_in(samples: Sequence[Sample], stretches: list[tuple[float, float]]) -> Estimate | None:
     """CPU-seconds in the stretches. Their edges lie between samples, and between those only the sum is known."""
     if len(samples) < 2 or not stretches:
         return None

@@ -8,10 +8,11 @@ from wattleak.analysis.attribution import attribute
 from wattleak.analysis.calibration import at_the_wall
 from wattleak.analysis.counting import count, counted_by
 from wattleak.analysis.energy import cpu_seconds, machine_energy
-from wattleak.analysis.steps import step_costs
+from wattleak.analysis.step_window import counted_steps
+from wattleak.analysis.steps import cpu_in, step_costs
 from wattleak.documents import calibration_from_document
 from wattleak.footprint.intensity import carbon
-from wattleak.model import Measurement, SpanCost
+from wattleak.model import Measurement, SpanCost, StepWindow
 from wattleak.recorder.gaps import gap_notes
 from wattleak.recorder.reported import Reported, read_reported
 from wattleak.recorder.trace import Recording, read_recording
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal.jsonl"
 METRICS = "metrics.jsonl"
+PLANNED = "the plan: "  # begins the reason of an end that is part of a short plan
 _SIGKILL = 9
 _EDGE_S = 0.01  # a span's end is written right after its reading
 _LEAST_UNSEEN_S = 0.01  # what CPU time is counted in on most systems
@@ -95,6 +97,8 @@ def summarise(
         journal=recording.path,
         machine_counted_by=counted_by(trace),
         steps=step_costs(trace),
+        window=_step_window(recording, started_s),
+        planned_end=_planned_end(recording),
     )
 
 
@@ -124,19 +128,50 @@ def _incomplete_reason(recording: Recording) -> str | None:
     signal = None if exited is None else exited["signal"]
     attached = recording.start["mode"] == "attach"
     shortage = _out_of_memory(exited)
+    planned = _planned_end(recording) is not None
     reasons = (
         (recording.running, "still running"),
         (recording.lost is not None, recording.lost),
         (end is None, "the recorder was killed"),
         (
-            end is not None and end.get("killed") and signal is not None,
+            end is not None and end.get("killed") and signal is not None and not planned,
             f"ended by wattleak: {(end or {}).get('killed')}",
         ),
         (exited is None and not attached, "nobody saw the end of the workload"),
-        (signal == _SIGKILL and shortage is not None, f"the workload was killed: {shortage}"),
-        (signal is not None, f"the workload was ended by signal {signal}"),
+        (signal == _SIGKILL and shortage is not None and not planned, f"the workload was killed: {shortage}"),
+        (signal is not None and not planned, f"the workload was ended by signal {signal}"),
     )
     return next((reason for holds, reason in reasons if holds), None)
+
+
+def _planned_end(recording: Recording) -> str | None:
+    """When a short plan ended this run; None: it ended by itself, or for another reason."""
+    killed = (recording.end or {}).get("killed") or ""
+    return killed.removeprefix(PLANNED) if killed.startswith(PLANNED) else None
+
+
+def _step_window(recording: Recording, started_s: float) -> StepWindow | None:
+    """What the steps cost from the first mark to the last; None: fewer than two marks."""
+    trace = recording.trace
+    counted = counted_steps(trace.steps)
+    cpu_s = None if counted is None else cpu_in(trace.samples, [(counted.start_s, counted.end_s)])
+    if counted is None or cpu_s is None:
+        return None
+    energy, attribution = _energies(recording, counted.start_s, counted.end_s)
+    return StepWindow(
+        name=counted.name,
+        writers=counted.writers,
+        steps=counted.steps,
+        samples=counted.samples,
+        duration_s=counted.end_s - counted.start_s,
+        cpu_s=cpu_s,
+        energy=energy,
+        attributed=attribution.channels,
+        attributed_energy_j=attribution.total_j,
+        start_up_s=counted.start_s - started_s,
+        start_up_cpu_s=cpu_seconds(trace.samples, started_s, counted.start_s),
+        start_up_energy_j=_energies(recording, started_s, counted.start_s)[1].total_j,
+    )
 
 
 def _out_of_memory(exited: dict[str, Any] | None) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 
-from wattleak.recorder.shortage import OutOfMemoryKills
 from wattleak.recorder.tree import children_of
 
 TYPE_CHECKING = False
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from wattleak.recorder.journal import JournalWriter
     from wattleak.recorder.sampling import Sampler
+    from wattleak.recorder.shortage import OutOfMemoryKills
     from wattleak.recorder.tree import ProcessTree
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -83,6 +83,11 @@ class Workload:
             command[0], command, os.environ, file_actions=actions, setsigdef=reset, setsigmask=[]
         )
         self._watch(self.pid)
+
+    def count_kills(self) -> None:
+        """From now on: whom the kernel kills for lack of memory."""
+        from wattleak.recorder.shortage import OutOfMemoryKills  # noqa: PLC0415 - when the workload runs already
+
         self._kills = OutOfMemoryKills()
 
     # -- death ---------------------------------------------------------------------------------------------------
@@ -116,7 +121,7 @@ class Workload:
         if now_s < self._linger_until_s and not quiet:
             return False
         if self._config["orphans"] == "kill" and now_s < self._linger_until_s + _TERM_GRACE_S:
-            self._kill(_SIGKILL, "left behind by the workload")
+            self._kill(_SIGKILL, self.killed or "left behind by the workload")
             return False
         return True
 
