@@ -106,7 +106,7 @@ class JournalWriter:
         self._missed = 0
         self._missed_from_s = self._missed_to_s = 0.0
         self._reserve = f"{path}.reserve"
-        self._take_reserve()
+        self._reserved = False
         self.failure: str | None = None
 
     def write(self, record: dict[str, object]) -> bool:
@@ -184,6 +184,9 @@ class JournalWriter:
 
     def sync(self, *, force: bool = False) -> None:
         """Push what was written to the disk, every few seconds: a power cut loses no more than that."""
+        if not self._reserved:
+            self._reserved = True
+            self._take_reserve()
         now_s = time.monotonic()
         if force or now_s - self._synced_s >= _SYNC_EVERY_S:
             self._synced_s = now_s

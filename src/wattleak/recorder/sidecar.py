@@ -26,7 +26,6 @@ import time
 from wattleak.recorder.devices import DeviceWatch
 from wattleak.recorder.journal import JournalWriter
 from wattleak.recorder.sampling import Sampler
-from wattleak.recorder.shortage import spare_this_process
 from wattleak.recorder.spans import SpanServer
 from wattleak.recorder.steps import StepCollector
 from wattleak.recorder.tree import ProcessTree
@@ -82,9 +81,15 @@ class Recorder:
         self._journal.write({"k": "spawn", "t": started_s, "pid": self._workload.pid})
         self._say(f"ready {self._workload.pid}")
         self._hear_sigterm()
-        spare_this_process()
+        self._brace_for_shortage()
         self._journal.sync(force=True)
         return True
+
+    def _brace_for_shortage(self) -> None:
+        from wattleak.recorder.shortage import spare_this_process  # noqa: PLC0415 - when the workload runs already
+
+        spare_this_process()
+        self._workload.count_kills()
 
     def run(self) -> None:
         """Sample until everything that was started has ended, or until told to stop."""
