@@ -51,7 +51,8 @@ def unpaired_sizes(reference: Sequence[float], candidate: Sequence[float], level
         return None
     from statsmodels.stats.nonparametric import rank_compare_2indep  # noqa: PLC0415 - takes half a second to load
 
-    compared = rank_compare_2indep(candidate, reference)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no overlap at all: it divides by a variance of zero
+        compared = rank_compare_2indep(candidate, reference)
     a12 = float(compared.prob1)
     low, high = (float(bound) for bound in compared.conf_int(alpha=1.0 - level))
     if math.isnan(low) or math.isnan(high):  # no overlap at all: the variance of the estimate is zero

@@ -14,10 +14,22 @@ from wattleak.errors import ExitCode, WattleakError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERBS = ("measure", "compare", "study", "scan", "explain", "list", "report", "doctor", "selftest", "completion")
-"""One module of this package each (`list` is in `listing`): SUMMARY, configure(parser), run(args) -> exit code."""
+VERBS = (
+    "measure",
+    "compare",
+    "study",
+    "scan",
+    "explain",
+    "list",
+    "import",
+    "report",
+    "doctor",
+    "selftest",
+    "completion",
+)
+"""One module of this package each (see also `_MODULES`): SUMMARY, configure(parser), run(args) -> exit code."""
 
-_MODULES = {"list": "listing"}
+_MODULES = {"import": "import_", "list": "listing"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,10 +34,12 @@ _VISIBLE = Style()
 def render_comparison(experiment: Experiment, comparison: Comparison) -> str:
     """An experiment and its answer. Ends with a line end."""
     story = tell_comparison(experiment, comparison)
-    parts = [
-        f"### {escape(story.title)}",
-        f"{' · '.join(map(escape, story.facts))} · experiment {code(story.identity)}",
-    ]
+    return render_story(story, f"experiment {code(story.identity)}")
+
+
+def render_story(story: ComparisonStory, aside: str) -> str:
+    """A comparison as it was told; `aside` is Markdown and ends its line of facts. Ends with a line end."""
+    parts = [f"### {escape(story.title)}", " · ".join([*map(escape, story.facts), aside])]
     if story.incomplete is not None:
         parts.append(f"**INCOMPLETE**: {escape(story.incomplete)}")
     if len(story.pairs) > 1:

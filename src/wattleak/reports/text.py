@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wattleak.model import Comparison, Experiment, Measurement, Unavailable
     from wattleak.reports.story import Amount, ComparisonRow, ComparisonStory, PairStory
 
-__all__ = ["Style", "render_comparison", "render_measurement"]
+__all__ = ["Style", "render_comparison", "render_measurement", "render_story"]
 
 ROLES = {
     Verdict.SAVING: "good",
@@ -33,8 +33,13 @@ _ABOUT_RIGHT = frozenset({1, 2, 3, 4})  # columns of numbers stand right
 def render_comparison(experiment: Experiment, comparison: Comparison, *, style: Style) -> str:
     """An experiment and its answer. Ends without a line end."""
     story = tell_comparison(experiment, comparison)
+    return render_story(story, f"experiment {story.identity}", style=style)
+
+
+def render_story(story: ComparisonStory, aside: str, *, style: Style) -> str:
+    """A comparison as it was told, with `aside` at the right of its title. Ends without a line end."""
     lines = [
-        _heading(story.title, f"experiment {story.identity}", style),
+        _heading(story.title, aside, style),
         style.paint("  " + " · ".join(story.facts), "faint"),
         *_incomplete(story.incomplete, style),
         "",
