@@ -20,9 +20,10 @@ from wattleak.analysis.feasibility import (
     further_blocks,
     minimal_detectable_change,
 )
-from wattleak.analysis.metrics import METRICS, least_firm, metric
+from wattleak.analysis.metrics import least_firm, metric, metrics_of
 from wattleak.analysis.quality import compare_quality, default_target
 from wattleak.analysis.sequential import look_level
+from wattleak.analysis.short_plan import with_primary
 from wattleak.analysis.verdict import decide, grade, weigh_quality
 from wattleak.model import (
     Comparison,
@@ -31,6 +32,7 @@ from wattleak.model import (
     Order,
     Origin,
     PairComparison,
+    QualityComparison,
     QualityState,
     Verdict,
 )
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
     from wattleak.analysis.blocks import Block
     from wattleak.analysis.metrics import Reading
-    from wattleak.model import Experiment, QualityComparison, QualityTarget
+    from wattleak.model import Experiment, QualityTarget
 
 
 def compare(experiment: Experiment) -> Comparison:
@@ -53,6 +55,7 @@ def compare(experiment: Experiment) -> Comparison:
         UsageError: the primary metric of the design does not exist, or its level is not between 0 and 1.
     """
     blocks = counting_blocks(experiment)
+    experiment = with_primary(experiment, blocks)
     reference, *candidates = (variant.name for variant in experiment.plan.design.variants)
     pairs = [Pair(experiment, _with_both(blocks, candidate), reference, candidate) for candidate in candidates]
     return Comparison(
@@ -153,7 +156,7 @@ def _compare_pair(pair: Pair, level: float) -> PairComparison:
 
 def _compare_metrics(pair: Pair, level: float) -> Mapping[str, MetricComparison]:
     compared: dict[str, MetricComparison] = {}
-    for known in METRICS if pair.blocks else ():
+    for known in metrics_of(pair.design) if pair.blocks else ():
         readings = pair.readings(known.name)
         if not isinstance(readings, str):
             compared[known.name] = _compare_readings(known.name, *readings, level)
@@ -186,6 +189,8 @@ def _compare_quality(pair: Pair) -> QualityComparison:
     Equal hashes of the outputs in every block say more than any test, so they come first; where they differ the
     figures are judged, for a result may be as good without being the same.
     """
+    if pair.design.short is not None:  # a figure of a training that was cut off says nothing about its result
+        return QualityComparison(QualityState.NOT_MEASURED)
     target = pair.design.quality or _usual_target(pair)
     values = [] if target is None else pair.quality(target.metric)
     judged = compare_quality([before for before, _ in values], [after for _, after in values], target)

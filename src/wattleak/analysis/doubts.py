@@ -10,6 +10,7 @@ from scipy.stats import fisher_exact, kendalltau, mannwhitneyu
 
 from wattleak.analysis.blocks import is_good
 from wattleak.analysis.feasibility import blocks_needed
+from wattleak.analysis.short_plan import short_plan_doubts
 from wattleak.analysis.verdict import decide
 from wattleak.model import Order, QualityState, Verdict
 
@@ -68,6 +69,7 @@ def pair_doubts(
         *_order(pair),
         *_time_is_not_energy(pair, metrics, verdict),
         *_quality(pair, quality, verdict),
+        *short_plan_doubts(pair),
     )
 
 
@@ -169,9 +171,10 @@ def _percent(differences: Sequence[float]) -> str:
 
 
 def _time_is_not_energy(pair: Pair, metrics: Mapping[str, MetricComparison], verdict: Verdict) -> Iterator[str]:
-    if pair.design.metric != "cpu_s" or verdict is not Verdict.EQUAL:
+    name = pair.design.metric
+    if not name.startswith("cpu_") or verdict is not Verdict.EQUAL:
         return
-    by_time = decide(metrics.get("duration_s"), pair.design.smallest_effect)
+    by_time = decide(metrics.get(name.replace("cpu_", "duration_", 1)), pair.design.smallest_effect)
     if by_time is Verdict.SAVING:
         yield "less wall time at equal CPU-seconds is a time saving, not an energy saving"
     elif by_time is Verdict.COSTS_MORE:
@@ -179,7 +182,7 @@ def _time_is_not_energy(pair: Pair, metrics: Mapping[str, MetricComparison], ver
 
 
 def _quality(pair: Pair, quality: QualityComparison, verdict: Verdict) -> Iterator[str]:
-    if not pair.blocks:
+    if not pair.blocks or pair.design.short is not None:
         return
     if quality.metric is None:
         reported = sorted(set[str]().union(*(measurement.quality for measurement in pair.measurements)))

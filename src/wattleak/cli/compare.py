@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Mapping, Sequence
 
+    from wattleak.cli.protocol import Around
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
     from wattleak.meters.probe import Probed
@@ -137,6 +138,7 @@ def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, t
 
     from wattleak.analysis.comparison import compare
     from wattleak.cli.measure import check_region
+    from wattleak.cli.protocol import read_around
     from wattleak.environment.fingerprint import digest, fingerprint
     from wattleak.meters.probe import probe_meters
     from wattleak.model import Order
@@ -156,12 +158,13 @@ def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, t
                 probed,
                 title,
                 Order(args.order or Order.RANDOM),
+                read_around(args, settings),
                 eliminate=args.eliminate,
                 noise_floor=partial(store.noise_floor, machine),
             )
         )
         if args.dry_run:
-            return _dry_run(store, plan, args)
+            return _dry_run(store, plan, probed, args)
         _refuse_what_cannot_start(plan.design)
         finished = _execute(store, plan, probed, facts, settings, args)
         comparison = compare(finished)
@@ -180,30 +183,32 @@ def _planned(
     probed: Probed,
     title: str,
     order: Order,
+    around: Around,
     *,
     eliminate: bool,
     noise_floor: Callable[[str], NoiseFloor | None],
 ) -> Plan:
-    from wattleak.analysis.metrics import choose_primary, metric
     from wattleak.analysis.quality import parse_quality
+    from wattleak.cli.protocol import primary_metric
     from wattleak.experiment.design import check_regex, draw_seed, make_plan
     from wattleak.experiment.noise_floor import smallest_effect
+    from wattleak.experiment.short_plan import with_steps
     from wattleak.model import Design
 
-    primary = metric(settings.metric).name if settings.metric else choose_primary(probed.channels)
+    primary = primary_metric(settings, probed, around)
     effect, reason = smallest_effect(settings.smallest_effect, noise_floor(primary))
     return make_plan(
         Design(
-            variants=treatments.variants,
+            variants=tuple(with_steps(variant, around.short) for variant in treatments.variants),
             blocks=settings.blocks,
             seed=draw_seed() if settings.seed is None else settings.seed,
             metric=primary,
             smallest_effect=effect,
             smallest_effect_reason=reason,
             warmups=settings.warmups,
-            cooldown_s=settings.cooldown,
-            quality=parse_quality(settings.quality) if settings.quality else None,
-            quality_regex=check_regex(settings.quality_regex),
+            cooldown_s=around.cooldown_s,
+            quality=parse_quality(settings.quality) if settings.quality and not around.short else None,
+            quality_regex=None if around.short else check_regex(settings.quality_regex),
             timeout_s=settings.timeout,
             title=title,
             factors=treatments.factors,
@@ -213,6 +218,10 @@ def _planned(
             stopping=_stopping(settings, len(treatments.variants) - 1),
             eliminate=eliminate,
             pad_environment=True,
+            short=around.short,
+            control_every=around.control_every,
+            gated=around.gated,
+            shared=around.shared,
         )
     )
 
@@ -239,12 +248,14 @@ def _resumed(store: SqliteStore, variants: tuple[Variant, ...], args: Namespace)
 
     from wattleak.environment.redaction import is_redacted
     from wattleak.experiment.design import plan_digest, with_session_added
+    from wattleak.experiment.short_plan import with_steps
 
     kind, found = store.find(args.resume)
     if kind != "experiment":
         raise UsageError(f"{found} is a single run", "give the id of an experiment: wattleak list")
     plan = store.experiment(found).plan
     if variants:
+        variants = tuple(with_steps(variant, plan.design.short) for variant in variants)
         plan = replace(plan, design=replace(plan.design, variants=variants))
         if plan_digest(plan.design, plan.runs) != plan.digest:
             raise UsageError(
@@ -294,6 +305,7 @@ def _execute(
 ) -> Experiment:
     from dataclasses import replace
 
+    from wattleak.cli.protocol import gate_for, leftovers_for, telling_failures
     from wattleak.cli.terminal import experiment_progress
     from wattleak.environment.fingerprint import current_session
     from wattleak.executors.local import LocalExecutor, end_leftovers
@@ -309,8 +321,22 @@ def _execute(
     executor = LocalExecutor(
         settings.store, probed, region=settings.region, pue=settings.pue, interval_s=settings.interval
     )
-    with experiment_progress(len(plan.runs), quiet=args.quiet) as watch:
-        finished = run_experiment(plan, executor, store, session=session, environment=facts, before=before, watch=watch)
+    with (
+        gate_for(plan, probed, executor.clock) as gate,
+        leftovers_for(plan, settings, resumed=bool(args.resume)) as leftovers,
+        experiment_progress(len(plan.runs), quiet=args.quiet) as watch,
+    ):
+        finished = run_experiment(
+            plan,
+            executor,
+            store,
+            session=session,
+            environment=facts,
+            before=before,
+            watch=telling_failures(watch, quiet=args.quiet),
+            gate=gate,
+            leftovers=leftovers,
+        )
     return replace(finished, plan=replace(plan, design=redacted(plan.design)))  # what is shown is what is stored
 
 
@@ -334,11 +360,12 @@ def _announce(plan: Plan, args: Namespace) -> None:
         print(f"  {design.blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)
 
 
-def _dry_run(store: SqliteStore, plan: Plan, args: Namespace) -> int:
+def _dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace) -> int:
     """Print the run table and what it will cost; refuse a plan that could never reach its level."""
     import json
 
     from wattleak.analysis.feasibility import blocks_needed
+    from wattleak.cli.protocol import hours
     from wattleak.documents import plan_document
     from wattleak.experiment.design import redacted
     from wattleak.experiment.expectation import expect
@@ -352,13 +379,22 @@ def _dry_run(store: SqliteStore, plan: Plan, args: Namespace) -> int:
             f"--blocks {needed} is the least",
         )
     expectation = expect(plan, [stored.document for stored in store.runs()])
+    occupied = hours(args, plan, probed, store)
     if args.json:
         from dataclasses import replace
 
         document = plan_document(replace(plan, design=redacted(design)))
-        print(json.dumps({**document, "kind": "dry_run", "expected": expectation.document()}))
+        print(
+            json.dumps(
+                {
+                    **document,
+                    "kind": "dry_run",
+                    "expected": {**expectation.document(), **(occupied.document() if occupied else {})},
+                }
+            )
+        )
     elif not args.quiet:
-        print(render_plan(plan, expectation))
+        print(render_plan(plan, expectation, occupied))
     return ExitCode.DONE
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wattleak.cli import protocol
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
@@ -52,7 +54,11 @@ def add_experiment(parser: ArgumentParser) -> None:
         help="blocks: runs of each variant that count (default: 20)",
     )
     group.add_argument("--warmups", metavar="N", help="blocks that are run first and thrown away (default: 1)")
-    group.add_argument("--cooldown", metavar="SECONDS", help="rest before each run (default: 0)")
+    group.add_argument(
+        "--cooldown",
+        metavar="SECONDS",
+        help="rest before each run (default: 0); auto: until the machine is as cool and as idle as at the start",
+    )
     group.add_argument("--seed", metavar="N", help="seed of order and training seeds (default: drawn and stored)")
     group.add_argument("--metric", metavar="NAME", help="primary metric (default: measured energy, else cpu_s)")
     group.add_argument(
@@ -92,4 +98,5 @@ def add_experiment(parser: ArgumentParser) -> None:
         help="exit with 1 unless the verdict is this, with 4 when there are not enough runs to say",
     )
     group.add_argument("--report", action="store_true", help="write the HTML report at the end, and say where")
+    protocol.configure(parser)
     group.add_argument("--dry-run", action="store_true", help="print order, expected time and energy; run nothing")

@@ -34,7 +34,7 @@ class Settings:
     linger: float = 30.0  # seconds to wait for processes that outlive the command
     blocks: int = 20
     warmups: int = 1
-    cooldown: float = 0.0  # seconds between runs
+    cooldown: float | None = 0.0  # seconds before each run; None: until the machine is at rest ("auto")
     sessions: int = 1
     stop: str | None = None  # rule of early stopping
     looks: tuple[int, ...] | None = None  # numbers of complete blocks after which it looks
@@ -157,7 +157,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "linger": _at_least(0, float),
     "blocks": _at_least(1, int),
     "warmups": _at_least(0, int),
-    "cooldown": _at_least(0, float),
+    "cooldown": lambda value: None if value == "auto" else _at_least(0, float)(value),
     "sessions": _at_least(1, int),
     "stop": StoppingRule,
     "looks": lambda value: tuple(int(part) for part in _names(value)),

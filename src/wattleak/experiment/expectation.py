@@ -7,11 +7,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from wattleak.experiment.design import redacted
+from wattleak.experiment.short_plan import expected_run_s, is_run_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from wattleak.model import Plan, Variant
+    from wattleak.model import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +35,30 @@ class Expectation:
 
 def expect(plan: Plan, stored: Sequence[Mapping[str, Any]]) -> Expectation:
     """Medians of the stored complete runs of each variant's command, times its planned runs."""
+    short = plan.design.short
     duration_s = energy_j = 0.0
     unknown: list[str] = []
+    dark = False  # nobody knows the energy of some variant
     for variant in redacted(plan.design).variants:
-        alike = [document for document in stored if _is_run_of(variant, document)]
+        runs = [document for document in stored if is_run_of(variant, document)]
+        alike = [document for document in runs if (document.get("planned_end") is not None) == (short is not None)]
         planned = sum(run.variant == variant.name for run in plan.runs)
-        energies = [
-            document["attributed_energy_j"]["energy_j"] for document in alike if document["attributed_energy_j"]
-        ]
-        if not alike:
+        lasting_s = _median([run["duration_s"] for run in alike]) if short is None else expected_run_s(short, runs)
+        if lasting_s is None:
             unknown.append(variant.name)
             continue
-        duration_s += planned * median(document["duration_s"] for document in alike)
-        energy_j += planned * median(energies) if energies else 0.0
+        duration_s += planned * lasting_s
+        each_j = _median([run["attributed_energy_j"]["energy_j"] for run in alike if run["attributed_energy_j"]])
+        dark = dark or each_j is None
+        energy_j += planned * (each_j or 0.0)
     rests_s = plan.design.cooldown_s * (len(plan.runs) - 1)
     return Expectation(
         runs=len(plan.runs),
         duration_s=None if unknown else duration_s + rests_s,
-        energy_j=None if unknown or not energy_j else energy_j,
+        energy_j=None if unknown or dark else energy_j,
         unknown=tuple(unknown),
     )
 
 
-def _is_run_of(variant: Variant, document: Mapping[str, Any]) -> bool:
-    """The same command, and no environment of its own that a stored run could have lacked."""
-    if not document["complete"] or list(variant.command) != document["command"]:
-        return False
-    return not variant.env or document.get("variant") == variant.name
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None

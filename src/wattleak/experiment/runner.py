@@ -5,6 +5,8 @@
 
 A block counts only whole. One that was interrupted, or in which a run failed, is run again from its first variant as
 the next attempt; what it had is kept in the store and never counted.
+
+Outside the blocks stand the runs of the reference program (experiment.control), where the plan asks for them.
 """
 
 from __future__ import annotations
@@ -15,16 +17,22 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from wattleak.errors import MeasurementError, UsageError
+from wattleak.experiment.control import ControlClock, control_run, control_variant
 from wattleak.experiment.design import planned_session
+from wattleak.experiment.gate import Rest
 from wattleak.experiment.race import Race
-from wattleak.model import Experiment, Run, RunContext
+from wattleak.model import CONTROL, Experiment, Run, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from wattleak.model import Executor, Plan, PlannedRun, RunSink, Session
+    from wattleak.experiment.gate import Gate
+    from wattleak.experiment.leftovers import LeftoverRead, Leftovers
+    from wattleak.model import Design, Executor, Measurement, Plan, PlannedRun, RunSink, Session
 
 _MOST_ATTEMPTS = 3  # of one block, before the experiment is stopped
+_MOST_NAMED = 3  # files
+_READ = "read "  # begins the failure of a run that read what another had left
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,88 @@ class Progress:
     blocks: int
 
 
+class _Maker:
+    """Makes one run after the other, with all that belongs to a run: rest, failure, saving, telling."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        executor: Executor,
+        sink: RunSink,
+        session: Session,
+        runs: list[Run],
+        gate: Gate | None,
+        leftovers: Leftovers | None,
+    ) -> None:
+        self._plan = plan
+        self._executor = executor
+        self._sink = sink
+        self._session = session
+        self._gate = gate
+        self._leftovers = leftovers
+        self._variants = {variant.name: variant for variant in (*plan.design.variants, control_variant())}
+        self._begun = False
+        self.runs = runs
+
+    def make(self, planned: PlannedRun, attempt: int, dropped: tuple[str, ...] = ()) -> Run:
+        """Make it, save it, and raise MeasurementError if it was no run of its own but went on from another."""
+        design = self._plan.design
+        rest = self._rest()
+        if self._leftovers is not None:
+            self._leftovers.before_run()
+        short = None if planned.variant == CONTROL else design.short
+        context = RunContext(self._plan.experiment, token_hex(4), design.quality_regex, design.timeout_s, short)
+        measurement, failure = self._executor.run(self._variants[planned.variant], planned, context)
+        reads = self._reads(planned, measurement)
+        failure = failure or _not_its_own(reads) or _no_quality(design, planned, measurement)
+        run = Run(
+            experiment=self._plan.experiment,
+            variant=planned.variant,
+            block=planned.block,
+            position=planned.position,
+            attempt=attempt,
+            seed=planned.seed,
+            session=self._session.id,
+            measurement=measurement,
+            failure=failure,
+            dropped=dropped,
+            rest_s=None if rest is None else rest.waited_s,
+            hot=None if rest is None else rest.hot,
+        )
+        self._sink.save_run(run)
+        self.runs.append(run)
+        return run
+
+    def stop_if_it_went_on_from_another(self, run: Run) -> None:
+        """Raises MeasurementError: a resumed checkpoint is not a run, and it would be read again and again."""
+        if run.failure is not None and run.failure.startswith(_READ):
+            raise MeasurementError(
+                f"variant {run.variant} {run.failure}: a run that goes on from another one costs less than it shows",
+                "write into $WATTLEAK_RUN_DIR, or remove the file; a cache that every run may find is named by "
+                f"--shared PATTERN in a new experiment. If something else read it: wattleak compare --resume "
+                f"{run.experiment}",
+            )
+
+    def _rest(self) -> Rest | None:
+        """Cool down. None: nothing was asked for, or this is the first run of all."""
+        first, self._begun = not self._begun, True
+        if self._gate is not None:
+            if first:
+                self._gate.begin()
+                return Rest(0.0, None)
+            return self._gate.wait(self.runs[-1].measurement.duration_s)
+        if self._plan.design.cooldown_s > 0 and self.runs:
+            self._executor.clock.sleep(self._plan.design.cooldown_s)
+        return None
+
+    def _reads(self, planned: PlannedRun, measurement: Measurement) -> tuple[LeftoverRead, ...]:
+        if self._leftovers is None:
+            return ()
+        where = "a warm-up" if planned.block < 0 else f"block {planned.block + 1}"
+        own = None if measurement.journal is None else measurement.journal.parent / "work"
+        return self._leftovers.after_run(f"{planned.variant} in {where} (run {measurement.id})", own)
+
+
 def run_experiment(
     plan: Plan,
     executor: Executor,
@@ -45,57 +135,60 @@ def run_experiment(
     environment: Mapping[str, str],
     before: Sequence[Run] = (),
     watch: Callable[[Progress], None] | None = None,
+    gate: Gate | None = None,
+    leftovers: Leftovers | None = None,
 ) -> Experiment:
     """Run what is missing of the first planned session that is not whole yet. `before` are the runs of earlier tries.
 
-    Raises UsageError when that session would have to be another one than `session`, and MeasurementError when a block
-    failed three times, or the very first warm-up failed: what was measured until then is in the store.
+    `gate` holds each run back until the machine is at rest; `leftovers` watches for files that runs leave for each
+    other. Raises UsageError when that session would have to be another one than `session`, and MeasurementError when a
+    block failed three times, the very first warm-up failed, or a run read what an earlier one left: what was measured
+    until then is in the store.
     """
     runs = list(before)
-    variants = {variant.name: variant for variant in plan.design.variants}
     index = session_to_run(plan, runs, session)
     blocks = stretches(planned_session(plan, index))
     if not before:
         sink.save_plan(plan, environment)
     race = Race(plan, runs)
+    maker = _Maker(plan, executor, sink, session, runs, gate, leftovers)
+    control = ControlClock(plan.design.control_every)
+
+    def tell(run: Run, done: int) -> None:
+        if watch is not None:
+            watch(Progress(run, done, len(blocks)))
+
+    def run_control(block: int, done: int) -> None:
+        planned = control_run(block, index)
+        tell(maker.make(planned, _next_attempt(runs, [planned])), done)
+        control.ran()
+
     for done, (number, whole) in enumerate(blocks):
         if race.is_decided:
             break
         block = [planned for planned in whole if planned.variant not in race.dropped]
+        if not is_block_complete(runs, block) and control.is_due():
+            run_control(number, done)
         while not is_block_complete(runs, block):
             attempt = _next_attempt(runs, block)
             _give_up_if_hopeless(runs[len(before) :], number)
             for planned in block:
-                _cool_down(plan, executor, first=not runs)
-                measurement, failure = executor.run(
-                    variants[planned.variant],
-                    planned,
-                    RunContext(plan.experiment, token_hex(4), plan.design.quality_regex, plan.design.timeout_s),
-                )
-                run = Run(
-                    experiment=plan.experiment,
-                    variant=planned.variant,
-                    block=planned.block,
-                    position=planned.position,
-                    attempt=attempt,
-                    seed=planned.seed,
-                    session=session.id,
-                    measurement=measurement,
-                    failure=failure,
-                    dropped=race.dropped,
-                )
-                sink.save_run(run)
-                runs.append(run)
-                if watch is not None:
-                    watch(Progress(run, done, len(blocks)))
-                if failure is not None:
+                run = maker.make(planned, attempt, race.dropped)
+                tell(run, done)
+                maker.stop_if_it_went_on_from_another(run)
+                if run.failure is not None:
                     break  # the rest of a block that cannot count would be energy for nothing
+            else:
+                control.block_done()
         race.look(runs)
+    if control.is_due_at_end():
+        run_control(blocks[-1][0], len(blocks))
     complete = race.is_decided or all(
         is_session_complete(plan, runs, other, race.dropped) for other in range(plan.design.sessions)
     )
     sink.finish(plan.experiment, complete=complete)
-    return Experiment(plan, tuple(runs), complete=complete, environment=dict(environment))
+    notes = () if leftovers is None else leftovers.notes
+    return Experiment(plan, tuple(runs), complete=complete, environment=dict(environment), notes=notes)
 
 
 def stretches(planned: Sequence[PlannedRun]) -> list[tuple[int, list[PlannedRun]]]:
@@ -148,14 +241,27 @@ def _next_attempt(runs: Iterable[Run], block: Sequence[PlannedRun]) -> int:
     return 1 + max((run.attempt for run in runs if run.block == number and run.variant in variants), default=0)
 
 
-def _cool_down(plan: Plan, executor: Executor, *, first: bool) -> None:
-    if plan.design.cooldown_s > 0 and not first:
-        executor.clock.sleep(plan.design.cooldown_s)
+def _no_quality(design: Design, planned: PlannedRun, measurement: Measurement) -> str | None:
+    """Why a run that was asked how good its result is did not say so; None when it did, or nobody asked."""
+    if design.short is not None or planned.variant == CONTROL:
+        return None
+    if design.quality is not None and design.quality.metric not in measurement.quality:
+        return f"no quality: {design.quality.metric} was not reported"
+    if design.quality is None and design.quality_regex is not None and not measurement.quality:
+        return f"no quality: nothing that it printed matches {design.quality_regex!r}"
+    return None
+
+
+def _not_its_own(reads: Sequence[LeftoverRead]) -> str | None:
+    if not reads:
+        return None
+    names = ", ".join(read.path for read in reads[:_MOST_NAMED])
+    return f"{_READ}{names}, left by {reads[0].left_by}"
 
 
 def _give_up_if_hopeless(runs: Sequence[Run], block: int) -> None:
     """Stop when a block keeps failing, or a variant has never worked in this try."""
-    failed = [run for run in runs if run.block == block and run.failure is not None]
+    failed = [run for run in runs if run.block == block and run.failure is not None and run.variant != CONTROL]
     never_worked = bool(failed) and not any(run.failure is None for run in runs if run.variant == failed[-1].variant)
     if len(failed) >= _MOST_ATTEMPTS or never_worked:
         last = failed[-1]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.analysis.blocks import counting_blocks
 from wattleak.analysis.metrics import METRICS, metric_origin, metric_value
+from wattleak.model import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def run_rows(experiment: Experiment) -> tuple[RunRow, ...]:
     """All runs in the order in which they began, warm-ups, failures and superseded attempts included."""
     blocks = {block.number: block for block in counting_blocks(experiment)}
     counted = {run.id for block in blocks.values() for run in block.runs.values()}
-    distinct = {run.id: run for run in experiment.runs}.values()
+    distinct = {run.id: run for run in experiment.runs if run.variant != CONTROL}.values()
     ordered = sorted(distinct, key=lambda run: run.measurement.started_at)  # ISO 8601 in UTC sorts as time does
     rows = []
     for order, run in enumerate(ordered, start=1):

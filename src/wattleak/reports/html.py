@@ -41,7 +41,7 @@ _MARK_A_SPAN = 'with wattleak.measure("train"):'
 def render_html(experiment: Experiment, comparison: Comparison) -> str:
     """The page of an experiment. The same input gives the same bytes."""
     story = tell_comparison(experiment, comparison)
-    primary = experiment.plan.design.metric
+    primary = comparison.pairs[0].primary_metric  # in a short plan its rule may have chosen another than the plan's
     body = [
         _head("experiment", story.identity, story.title, story.facts, story.incomplete),
         *(

@@ -11,10 +11,11 @@ from wattleak.reports import units
 
 if TYPE_CHECKING:
     from wattleak.experiment.expectation import Expectation
+    from wattleak.experiment.short_plan import DeviceHours
     from wattleak.model import Plan
 
 
-def render_plan(plan: Plan, expectation: Expectation) -> str:
+def render_plan(plan: Plan, expectation: Expectation, hours: DeviceHours | None = None) -> str:
     """The variants, the order of every block, and what it will cost as far as that is known."""
     design = redacted(plan.design)
     size = (
@@ -42,4 +43,15 @@ def render_plan(plan: Plan, expectation: Expectation) -> str:
             "not known" if expectation.energy_j is None else f"about {units.energy(expectation.energy_j)} (attributed)"
         )
         lines.append(f"expected duration: about {units.duration(expectation.duration_s)}; energy: {energy}")
+    if hours is not None:
+        lines += [
+            f"short plan: {_hours(hours.short_h, hours.devices)}",
+            f"full plan:  {_hours(hours.full_h, hours.devices, '--full-steps N or --full-duration TIME says it')}",
+        ]
     return "\n".join(lines)
+
+
+def _hours(hours: float | None, devices: int, remedy: str = "a stored run of each command says it") -> str:
+    """Device-hours: hours of this machine, or of its GPUs together."""
+    what = "device-hours (this machine)" if devices == 1 else f"device-hours ({devices} GPUs)"
+    return f"{what} not known; {remedy}" if hours is None else f"{units.number(hours)} {what}"

@@ -99,7 +99,7 @@ def design_table(experiment: Experiment) -> Html:
             + (f" ({design.smallest_effect_reason})" if design.smallest_effect_reason else ""),
         ),
         ("level", units.margin(design.level) + (", shared by the candidates" if len(design.variants) > 2 else "")),
-        ("cool-down", units.duration(design.cooldown_s)),
+        ("cool-down", "until as cool and idle as at the start" if design.gated else units.duration(design.cooldown_s)),
         ("time limit", _NOTHING if design.timeout_s is None else units.duration(design.timeout_s)),
     ]
     if design.quality is not None:

@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from wattleak.model import Origin, QualityState, Verdict
+from wattleak.model import CONTROL, Origin, QualityState, Verdict
 from wattleak.reports import units, words
 
 if TYPE_CHECKING:
@@ -127,8 +127,11 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
     """Everything that is to be said of an experiment."""
     design = experiment.plan.design
     blocks = max((m.blocks for pair in comparison.pairs for m in pair.metrics.values()), default=0)
-    runs = words.count(len(experiment.runs), "run")
-    notes = (note for run in experiment.runs for note in run.measurement.notes)
+    runs = words.count(sum(run.variant != CONTROL for run in experiment.runs), "run")
+    notes = (
+        *(f"failed: {words.failed_run(run)}" for run in experiment.runs if run.failure is not None),
+        *(note for run in experiment.runs for note in run.measurement.notes),
+    )
     return ComparisonStory(
         title=design.title or " against ".join(variant.name for variant in design.variants),
         identity=experiment.plan.experiment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.metrics import METRICS
+from wattleak.analysis.metrics import METRICS, per_name
 from wattleak.experiment.factors import combinations
 from wattleak.model import Direction, Grade, Order, Origin, QualityState, Verdict
 from wattleak.reports import units
@@ -13,7 +13,16 @@ from wattleak.reports import units
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wattleak.model import Design, Measurement, MetricComparison, PairComparison, Plan, QualityComparison, Variant
+    from wattleak.model import (
+        Design,
+        Measurement,
+        MetricComparison,
+        PairComparison,
+        Plan,
+        QualityComparison,
+        Run,
+        Variant,
+    )
 
 MEASURED = frozenset({Origin.COUNTER, Origin.SAMPLED})
 VERDICTS = {
@@ -29,7 +38,8 @@ GRADES = {
     Grade.PROVED: "exact test over at least six sessions, with a measured primary metric",
 }
 ONE_RUN = "One run shows a cost, not a saving."
-ENERGY_METRICS = ("energy_j", "gpu_energy_j", "attributed_energy_j")
+_ENERGIES = ("energy_j", "gpu_energy_j", "attributed_energy_j")
+ENERGY_METRICS = (*_ENERGIES, *(per_name(name, per) for per in ("step", "sample") for name in _ENERGIES))
 
 _TITLES = {metric.name: metric.title for metric in METRICS}
 _PLACES = {metric.name: place for place, metric in enumerate(METRICS)}
@@ -40,6 +50,8 @@ _HOW_USED = {  # verb and noun of sentences; what is not here "uses" its title
     "read_b": ("does", "reading from storage"),
     "written_b": ("does", "writing to storage"),
     "carbon_g": ("causes", "CO2e"),
+    "duration_per_step_s": ("takes", "wall time per step"),
+    "duration_per_sample_s": ("takes", "wall time per sample"),
 }
 
 
@@ -68,8 +80,8 @@ def reading_order(metrics: list[str], primary: str) -> list[str]:
 
 def is_repeated(metrics: Mapping[str, MetricComparison], name: str, primary: str) -> bool:
     """Whether this row says again what "attributed energy" says: where nothing was measured the two are one figure."""
-    own, attributed = metrics[name], metrics.get("attributed_energy_j")
-    return name == "energy_j" != primary and own.derived_from is not None and attributed is not None
+    own, attributed = metrics[name], metrics.get(f"attributed_{name}")
+    return name.startswith("energy_") and name != primary and own.derived_from is not None and attributed is not None
 
 
 def origin_note(metric: MetricComparison) -> str:
@@ -120,7 +132,7 @@ def sentence(pair: PairComparison) -> str:
     worse = ", but its result is worse" if pair.verdict is Verdict.TRADE_OFF else ""
     return (
         f"{pair.candidate} {_uses(pair.primary_metric, primary.change)} {pair.reference}{worse}: "
-        f"{_from_to(primary)} per run; change {ranged}, smallest effect {band}."
+        f"{_from_to(primary)}{_each(pair.primary_metric)}; change {ranged}, smallest effect {band}."
     )
 
 
@@ -136,6 +148,11 @@ def _uses(metric: str, change: float) -> str:
 def _from_to(metric: MetricComparison) -> str:
     before, after = units.same_unit((metric.reference, metric.candidate), unit(metric.name))
     return f"{before} → {after}"
+
+
+def _each(metric: str) -> str:
+    """What the figures of a sentence are of: a run, unless the metric says it."""
+    return "" if "_per_" in metric else " per run"
 
 
 def _plural(verb: str) -> str:
@@ -157,7 +174,7 @@ def energy_remark(pair: PairComparison) -> str | None:
         said = "No energy was measured: what is shown is modelled, and adds no evidence."
     else:
         said = "No energy was measured."
-    if pair.primary_metric == "duration_s":
+    if pair.primary_metric.startswith("duration_"):
         return f"{said} Less wall time is a time saving, not an energy saving."
     return f"{said} The verdict is about {noun(pair.primary_metric)}."
 
@@ -260,8 +277,10 @@ def repeat_command(plan: Plan, blocks: int | None = None) -> str:
     """What to type for the same experiment in the same order; with `blocks` given, for a longer one."""
     design = plan.design
     words = ["wattleak", "compare", "--blocks", str(blocks or design.blocks), "--seed", str(design.seed)]
-    words += ["--metric", design.metric, "--smallest-effect", f"{design.smallest_effect:g}"]
-    words += ["--warmups", str(design.warmups), "--cooldown", f"{design.cooldown_s:g}"]
+    if design.short is None or not design.short.metric_by_rule:
+        words += ["--metric", design.metric]
+    words += ["--smallest-effect", f"{design.smallest_effect:g}"]
+    words += ["--warmups", str(design.warmups), "--cooldown", "auto" if design.gated else f"{design.cooldown_s:g}"]
     words += _optional(design, blocks)
     if design.template is not None:
         return shlex.join([*words, *_run_table(design, design.template)])
@@ -296,6 +315,11 @@ def _optional(design: Design, blocks: int | None) -> list[str]:
         if blocks is None:
             words += ["--looks", ",".join(map(str, design.stopping.looks))]
     words += ["--eliminate"] if design.eliminate else []
+    if design.short is not None:
+        short = design.short
+        words += ["--steps", str(short.steps)] if short.steps is not None else ["--for", f"{short.duration_s:g}s"]
+    words += ["--control-every", str(design.control_every)] if design.control_every else []
+    words += [word for pattern in design.shared for word in ("--shared", pattern)]
     if design.sessions > 1:
         words += ["--sessions", str(design.sessions)]
     if design.order is not Order.RANDOM:
@@ -305,6 +329,12 @@ def _optional(design: Design, blocks: int | None) -> list[str]:
     if design.timeout_s is not None:
         words += ["--timeout", f"{design.timeout_s:g}"]
     return words
+
+
+def failed_run(run: Run) -> str:
+    """Which run cannot count, and why: "block 3, variant B, attempt 1: exit code 1 (run 1a2b3c4d)"."""
+    where = "warm-up" if run.block < 0 else f"block {run.block + 1}"
+    return f"{where}, variant {run.variant}, attempt {run.attempt}: {run.failure} (run {run.id}); it does not count"
 
 
 def moment(iso: str) -> str:
