@@ -14,7 +14,7 @@ from wattleak.analysis.unpaired import unpaired_change
 from wattleak.analysis.unpaired_quality import compare_unpaired_quality
 from wattleak.analysis.verdict import decide, weigh_quality
 from wattleak.archive.text import nearest
-from wattleak.archive.weaknesses import archive_doubts, follows, pair_doubts, run_order
+from wattleak.archive.weaknesses import archive_doubts, follows, pair_doubts, rounding_step, run_order
 from wattleak.errors import UsageError
 from wattleak.model import Grade, MetricComparison, Origin, PairComparison
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wattleak.model import QualityTarget
 
 LEVEL = 0.95
+_COARSEST = 0.5  # of the median
 _MOST_RUNS = 2_000  # of one variant; the shifts of two such groups are four million numbers
 
 
@@ -114,19 +115,25 @@ def judge(
 def _compare(
     archive: Archive, metric: str, reference: str, candidate: str, level: float, derived_from: str | None
 ) -> MetricComparison | None:
-    """None where a side has no value of it: what is missing is absent."""
+    """None where a side has no value of it: what is missing is absent.
+
+    Two rounded values are each wrong by half a step, so their ratio by a step: the interval is widened by that, and
+    where a step is half of the median or more there is none.
+    """
     before, after = archive.values(reference, metric), archive.values(candidate, metric)
     if not before or not after:
         return None
     change = unpaired_change(before, after, level)
+    step = rounding_step([*before, *after])
+    widened = change.low is not None and step < _COARSEST
     possible = all(0.0 < value < math.inf for value in (*before, *after))
     return MetricComparison(
         name=metric,
         reference=statistics.median(before),
         candidate=statistics.median(after),
         change=change.change,
-        low=change.low,
-        high=change.high,
+        low=(1.0 + change.low) * (1.0 - step) - 1.0 if widened and change.low is not None else None,
+        high=(1.0 + change.high) * (1.0 + step) - 1.0 if widened and change.high is not None else None,
         p_value=change.p_value,
         blocks=change.blocks,
         origin=Origin.QUOTED,

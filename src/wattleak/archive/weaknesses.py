@@ -88,6 +88,20 @@ def follows(archive: Archive) -> dict[str, str]:
     return found
 
 
+def rounding_step(values: list[float]) -> float:
+    """By what share of their median values were rounded; 0 where no rounding shows, infinite where all are the same.
+
+    Rounding shows where no more than half of the values are different: the step is the least distance of two of them.
+    """
+    distinct = sorted(set(values))
+    middle = statistics.median(values)
+    if len(values) < _FEWEST_FOR_A_TREND or middle <= 0.0 or len(distinct) > len(values) / 2:
+        return 0.0
+    if len(distinct) == 1:
+        return math.inf
+    return min(after - before for before, after in pairwise(distinct)) / middle
+
+
 def ratio_spread(archive: Archive, name: str, other: str) -> float | None:
     """Standard deviation of ln(name / other) over the runs that have both; None where it cannot be said."""
     ratios = [
@@ -126,8 +140,8 @@ def _constants(archive: Archive) -> Iterator[str]:
             spread = ratio_spread(archive, name, other)
             assert spread is not None
             yield (
-                f"{name} is {other} times {statistics.median(both):.3g} W in every run (spread {100 * spread:.2g} %): "
-                "a constant power was booked, and this energy is time in another unit"
+                f"{name} is {other} times {statistics.median(both):.3g} W within {100 * spread:.2g} % (standard "
+                "deviation over the runs): a constant power was booked, and this energy is time in another unit"
             )
 
 
@@ -189,15 +203,13 @@ def _odd(archive: Archive, variant: str, metric: str) -> Iterator[str]:
 def _steps(archive: Archive, sides: tuple[str, str], metric: str, smallest_effect: float) -> Iterator[str]:
     """Figures that were rounded so coarsely that the steps are larger than what is asked."""
     values = [value for side in sides for value in archive.values(side, metric)]
-    distinct = sorted(set(values))
-    middle = statistics.median(values)
-    if len(values) < _FEWEST_FOR_A_TREND or len(distinct) < 2 or middle <= 0.0 or len(distinct) > len(values) / 2:
-        return
-    step = min(after - before for before, after in pairwise(distinct))
-    if step / middle > smallest_effect:
+    step = rounding_step(values)
+    if step == math.inf:
+        yield f"{metric} is {values[0]:.4g} in every run: rounded, or never measured; it is not judged"
+    elif step > smallest_effect:
         yield (
-            f"{metric} was written in steps of {step / middle:.0%} of its median ({len(distinct)} different values in "
-            f"{len(values)} runs): smaller differences are not in the file"
+            f"{metric} was written in steps of {100 * step:.0f} % of its median ({len(set(values))} different values "
+            f"in {len(values)} runs): smaller differences are not in the file, and the interval is widened by one step"
         )
 
 

@@ -88,6 +88,16 @@ def test_an_outlier_counts_and_is_named(document: Callable[..., dict[str, Any]])
     assert any("runs.csv:11 is 9.85 times the median" in doubt and "It counts" in doubt for doubt in pair["doubts"])
 
 
+def test_rounded_figures_are_never_called_equal(document: Callable[..., dict[str, Any]]) -> None:
+    rows = [f"{variant},0.000001,{0.01 * (1 + n % 3):.2f}" for variant in "ab" for n in range(8)]
+    found = document("variant,eval_kwh,time_s\n" + "\n".join(rows) + "\n")
+    (pair,) = found["comparisons"]
+    assert pair["primary_metric"] == "eval_j"
+    assert (pair["verdict"], pair["metrics"]["eval_j"]["low"]) == ("not_enough_runs", None)
+    assert any("in every run: rounded, or never measured" in doubt for doubt in pair["doubts"])
+    assert any("time_s was written in steps of 50 % of its median" in doubt for doubt in pair["doubts"])
+
+
 def test_worse_quality_makes_a_saving_a_trade_off(document: Callable[..., dict[str, Any]]) -> None:
     rows = [f"a,{20 + n / 10},0.9{n}" for n in range(6)] + [f"b,{10 + n / 10},0.8{n}" for n in range(6)]
     found = document("variant,time_s,accuracy\n" + "\n".join(rows) + "\n")
