@@ -181,3 +181,34 @@ def test_results_are_refused_before_the_end(tmp_path: Path) -> None:
     done = run(tmp_path, "import wattleak\nwith wattleak.measure('train') as m: m.duration_s\n")
 
     assert "has not ended" in done.stderr
+
+
+def test_a_program_whose_recorder_was_killed_goes_on_and_only_its_numbers_are_missing(tmp_path: Path) -> None:
+    program = """
+import json, os, signal, wattleak
+from pathlib import Path
+from wattleak.errors import OwnFailure
+recorder = os.getppid()
+os.kill(recorder, signal.SIGKILL)
+while os.getppid() == recorder:
+    pass
+with wattleak.measure("train") as m:
+    print("trained")
+try:
+    m.duration_s
+except OwnFailure as failure:
+    print(failure)
+"""
+    (tmp_path / "train.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "-m", "wattleak", "measure", "-q", "--", sys.executable, "train.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert "trained" in done.stdout
+    assert "was not measured" in done.stdout
+    assert "runs unmeasured" in done.stderr

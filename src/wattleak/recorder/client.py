@@ -56,7 +56,8 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
     this process tree), and for the outermost block `carbon_g`, `peak_memory_b` and `measurement`. Each energy is an
     Estimate with `value`, `low`, `high` in joules and `origin`.
 
-    Raises OwnFailure when no recorder can be started: a block that was asked to be measured is never run unmeasured.
+    Raises OwnFailure when no recorder can be started. When one was there and has been killed since, the program goes
+    on and says so: then only asking for the numbers of the block raises OwnFailure.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         self._stack = contextlib.ExitStack()
         self._folder: Path | None = None
         self._span_id: int | None = None
+        self._unmeasured = False
         self._done = False
 
     def __enter__(self) -> Self:
@@ -100,8 +102,16 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
     def _open_span(self, stack: contextlib.ExitStack) -> None:
         self._folder = Path(os.environ["WATTLEAK_JOURNAL"]).parent
         parent = _current_span.get()
-        line = stack.enter_context(_Line(os.environ["WATTLEAK_RECORDER"]))
-        self._span_id = int(line.ask(f"open {'-' if parent is None else parent} {self.name}"))
+        try:
+            line = stack.enter_context(_Line(os.environ["WATTLEAK_RECORDER"]))
+            self._span_id = int(line.ask(f"open {'-' if parent is None else parent} {self.name}"))
+        except OwnFailure as failure:
+            if not (self._folder / "journal.jsonl").exists():
+                raise  # there never was a recorder: the environment is wrong
+            # There was one, and it was killed. Hours of training are worth more than the rest of their measurement.
+            self._unmeasured = True
+            print(f"wattleak: {failure}; the block {self.name!r} runs unmeasured", file=sys.stderr)
+            return
         stack.callback(line.close_span, self._span_id, self._folder / "journal.jsonl")
         token = _current_span.set(self._span_id)
         stack.callback(_current_span.reset, token)
@@ -143,6 +153,11 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
 
     @functools.cached_property
     def _cost(self) -> Measurement | SpanCost:
+        if self._unmeasured:
+            raise OwnFailure(
+                f"the block {self.name!r} was not measured: the recorder had been killed before it began",
+                "see what was recorded until then: wattleak list",
+            )
         if self._span_id is None:
             return self.measurement
         from wattleak.recorder.summary import read_span  # noqa: PLC0415
@@ -246,7 +261,7 @@ def _report(name: str, value: float | str) -> bool:
     path = os.environ.get("WATTLEAK_METRICS")
     if not path:
         return False
-    line = json.dumps({str(name): number}) + "\n"
+    line = json.dumps({name: value}) + "\n"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         os.write(fd, line.encode())
