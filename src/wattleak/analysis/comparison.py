@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from scipy.stats import friedmanchisquare
 
 from wattleak.analysis.blocks import Pair, counting_blocks
+from wattleak.analysis.control import check_control
 from wattleak.analysis.doubts import experiment_doubts, pair_doubts
 from wattleak.analysis.effect import Change, paired_change
 from wattleak.analysis.effect_size import paired_sizes
@@ -58,10 +59,12 @@ def compare(experiment: Experiment) -> Comparison:
     experiment = with_primary(experiment, blocks)
     reference, *candidates = (variant.name for variant in experiment.plan.design.variants)
     pairs = [Pair(experiment, _with_both(blocks, candidate), reference, candidate) for candidate in candidates]
+    control = check_control(experiment)
     return Comparison(
         experiment.plan.experiment,
         _step_down(pairs),
-        experiment_doubts(experiment, blocks),
+        (*experiment_doubts(experiment, blocks), *(control.doubts if control else ())),
+        control=control,
         omnibus_p=_omnibus(pairs) if len(pairs) > 1 else None,
     )
 
@@ -142,7 +145,7 @@ def _compare_pair(pair: Pair, level: float) -> PairComparison:
         reference=pair.reference,
         candidate=pair.candidate,
         verdict=verdict,
-        grade=graded if design.order is Order.RANDOM else Grade.OBSERVED,  # only chance in the order carries a claim
+        grade=graded if _carries_a_claim(pair.experiment) else Grade.OBSERVED,
         primary_metric=design.metric,
         metrics=metrics,
         quality=quality,
@@ -152,6 +155,11 @@ def _compare_pair(pair: Pair, level: float) -> PairComparison:
         doubts=pair_doubts(pair, metrics, quality, verdict, level),
         minimal_detectable=_minimal_detectable(pair, level),
     )
+
+
+def _carries_a_claim(experiment: Experiment) -> bool:
+    """Beyond what was seen: only chance in the order does, and a question that was fixed before the answer."""
+    return experiment.plan.design.order is Order.RANDOM and not experiment.exploratory
 
 
 def _compare_metrics(pair: Pair, level: float) -> Mapping[str, MetricComparison]:

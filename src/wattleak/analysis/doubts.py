@@ -50,6 +50,12 @@ def experiment_doubts(experiment: Experiment, blocks: Sequence[Block]) -> tuple[
     if lost:
         names = ", ".join(f"{name} {number}" for name, number in lost.items())
         doubts.append(f"failed runs do not count, nor do the blocks that they broke: {names}")
+    hot = [run for run in experiment.runs if run.hot is not None]
+    if hot:
+        doubts.append(
+            f"{len(hot)} of {len(experiment.runs)} runs began before the machine was at rest again (the first: "
+            f"{hot[0].hot}): they count, and are flagged"
+        )
     return tuple(doubts)
 
 

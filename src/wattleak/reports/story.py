@@ -87,6 +87,7 @@ class ComparisonStory:
     lacking: tuple[Unavailable, ...]
     notes: tuple[str, ...]
     following: tuple[str, ...]  # what to type next
+    exploratory: str | None = None  # in what the runs are not what was planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,28 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
         pairs=tuple(_tell_pair(experiment, pair) for pair in comparison.pairs),
         doubts=comparison.doubts,
         lacking=_distinct(item for run in experiment.runs for item in run.measurement.unavailable),
-        notes=(*experiment.notes, *(note for note in _distinct(notes) if note not in experiment.notes)),
+        notes=(
+            *_control(comparison),
+            *experiment.notes,
+            *(note for note in _distinct(notes) if note not in experiment.notes),
+        ),
         following=_after_comparison(experiment, comparison),
+        exploratory="; ".join(experiment.exploratory) or None,
     )
+
+
+def _control(comparison: Comparison) -> tuple[str, ...]:
+    """What the reference program showed, whether or not it gives rise to a doubt."""
+    check = comparison.control
+    if check is None:
+        return ()
+    trend = "too few runs for a trend" if check.drift is None else f"{units.percent(check.drift)} over the session"
+    if check.p_value is not None:
+        trend += f" (Kendall p = {units.probability(check.p_value)})"
+    value = units.same_unit((check.median, check.median), words.unit(check.metric))[0]
+    spread = units.percent(check.spread).removeprefix("+")
+    said = f"{words.count(check.runs, 'run')}, {words.title(check.metric)} {value}, spread {spread}"
+    return (f"reference program: {said}, farthest {units.percent(check.largest)}, {trend}",)
 
 
 def _tell_pair(experiment: Experiment, pair: PairComparison) -> PairStory:
@@ -177,12 +197,21 @@ def _tell_pair(experiment: Experiment, pair: PairComparison) -> PairStory:
         in {QualityState.WORSE, QualityState.UNDECIDED, QualityState.NOT_MEASURED},
         remark=words.energy_remark(pair),
         lines=(
+            *_difference(experiment, pair.candidate),
             *(Line(label, text) for label, text in words.origins_summary(pair)),
             *_agreement(experiment, pair),
             Line("grade", f"{pair.grade.value}: {words.GRADES[pair.grade]}"),
         ),
         doubts=pair.doubts,
     )
+
+
+def _difference(experiment: Experiment, candidate: str) -> list[Line]:
+    """What was made different on purpose."""
+    for item in experiment.differences:
+        if item.candidate == candidate:
+            return [Line("differs", "; ".join(item.summary) or "in nothing: the same program twice")]
+    return []
 
 
 def _row(metric: MetricComparison, *, primary: bool) -> ComparisonRow:
