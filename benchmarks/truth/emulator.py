@@ -3,7 +3,7 @@
     python -m benchmarks.truth.emulator FOLDER NUMBER...      signals by their number in SIGNALS
 
 For each signal a folder `FOLDER/NUMBER` with `class/powercap/...` (as sysfs lays it out) and `nvml.state` (what the
-stand-in libnvidia-ml.so.1 shows). The counters are rewritten every millisecond with the exact energy of that moment,
+stand-in libnvidia-ml.so.1 shows). Readings are dropped once there is a file `FOLDER/NUMBER/drop`. The counters are rewritten every millisecond with the exact energy of that moment,
 the GPU's energy and power every 100 ms. Prints {"zero": time 0 on CLOCK_MONOTONIC} when everything is there, and on
 the end of its standard input a report: how late its writes were, and each stretch in which they were very late.
 """
@@ -37,10 +37,12 @@ class Tree:
     fd: int
     state: Path
     gpu_due_s: float
+    drops: Path  # as long as this file is not there, every reading can be read
     shown: bool = True
+    dropping: bool = False
 
     def write(self, time_s: float) -> None:
-        if self.signal.readable(time_s):
+        if not self.dropping or self.signal.readable(time_s):
             energy_j = (self.signal.offset_j + self.signal.energy_j(time_s)) % self.signal.wrap_j
             os.pwrite(self.fd, b"%020d\n" % round(energy_j * 1e6), 0)
             self.shown = True
@@ -69,7 +71,7 @@ def build(folder: Path, number: int, signal: Signal) -> Tree:
     (zone / "name").write_text("package-0\n")
     (zone / "max_energy_range_uj").write_text(f"{round(signal.wrap_j * 1e6)}\n")
     fd = os.open(zone / "energy_uj", os.O_RDWR | os.O_CREAT, 0o644)
-    return Tree(signal, fd, base / "nvml.state", gpu_due_s=number * GPU_TICK_S / len(SIGNALS))
+    return Tree(signal, fd, base / "nvml.state", number * GPU_TICK_S / len(SIGNALS), base / "drop")
 
 
 def keep(trees: list[Tree], zero_s: float) -> dict[str, object]:
@@ -93,6 +95,8 @@ def keep(trees: list[Tree], zero_s: float) -> dict[str, object]:
         tick = max(tick + 1, int((now_s - zero_s) / TICK_S))  # a tick that was missed is not made up for
         if now_s - asked_s > 0.1:
             asked_s = now_s
+            for tree in trees:
+                tree.dropping = tree.drops.exists()
             if select.select([sys.stdin], [], [], 0)[0]:
                 break
     lateness_s.sort()
@@ -120,7 +124,7 @@ def main(arguments: list[str]) -> int:
     trees = [build(folder, number, signals[number]) for number in numbers]
     zero_s = time.monotonic()
     for tree in trees:
-        tree.write(tree.signal.dropped[1] if tree.signal.dropped else 0.0)  # a reading that can be read
+        tree.write(0.0)
     gc.disable()
     print(json.dumps({"zero": zero_s}), flush=True)
     try:
