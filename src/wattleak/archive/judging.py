@@ -106,7 +106,7 @@ def judge(
                 level=level,
                 smallest_effect=smallest_effect,
                 further_blocks=None,
-                doubts=pair_doubts(archive, first, name, primary, metrics, result, smallest_effect),
+                doubts=pair_doubts(archive, first, name, primary, metrics, result, smallest_effect, level),
             )
         )
     return ImportedComparison(archive, tuple(pairs), counts, order, archive_doubts(archive, order, target))

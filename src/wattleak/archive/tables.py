@@ -76,7 +76,8 @@ class _Table:
 
 def header_of(text: str) -> list[str]:
     """The names of the columns in the first line that is no comment."""
-    return [name.strip() for name in next(_lines(text), [])]
+    first = next((line for line in io.StringIO(text) if line.strip() and not line.startswith("#")), "")
+    return [name.strip() for name in next(_lines(first), [])]
 
 
 def read_csv(files: Sequence[tuple[Source, str]], options: TableOptions) -> Archive:

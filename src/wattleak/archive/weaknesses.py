@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from itertools import groupby, pairwise
+from itertools import count, groupby, pairwise
 from typing import TYPE_CHECKING
 
 from scipy.stats import kendalltau
@@ -54,6 +54,7 @@ def pair_doubts(
     metrics: Mapping[str, MetricComparison],
     quality: QualityComparison,
     smallest_effect: float,
+    level: float,
 ) -> tuple[str, ...]:
     """What holds for one candidate and the reference; the primary metric first."""
     # What follows another figure would only say everything twice.
@@ -61,7 +62,7 @@ def pair_doubts(
     names = sorted(independent, key=lambda name: name != primary)
     return (
         *_missing(archive, reference, candidate, primary, metrics),
-        *_few(archive, reference, candidate, primary),
+        *_few(archive, reference, candidate, primary, level),
         *(text for name in names for side in (reference, candidate) for text in _drift(archive, side, name)),
         *(text for name in names for side in (reference, candidate) for text in _odd(archive, side, name)),
         *(text for name in names for text in _steps(archive, (reference, candidate), name, smallest_effect)),
@@ -72,8 +73,9 @@ def pair_doubts(
 def follows(archive: Archive) -> dict[str, str]:
     """Which metric is another one times a constant: energy that was watts x time, CO2 that was energy x a factor.
 
-    The ratio of the two varies by at most 2 % over all runs (standard deviation of its logarithm), and at most a
-    quarter as much as the figure itself: such a figure adds no evidence.
+    The ratio of the two varies by at most 2 % over all runs (standard deviation of its logarithm), and within the
+    variants at most a quarter as much as the figure itself, so that every whim of the one is in the other: such a
+    figure adds no evidence. A meter with a noise of its own is not meant, even where the power hardly changes.
     """
     found = {}
     for name in archive.metrics:
@@ -82,8 +84,7 @@ def follows(archive: Archive) -> dict[str, str]:
             ratios = [(spread, other) for other in others if (spread := ratio_spread(archive, name, other)) is not None]
             if ratios and name not in found:
                 spread, other = min(ratios)
-                own = _log_spread([run.values[name] for run in archive.runs if name in run.values])
-                if spread <= _FOLLOWS_WITHIN and own is not None and spread <= _FOLLOWS_SHARE * own:
+                if spread <= _FOLLOWS_WITHIN and _moves_along(archive, name, other):
                     found[name] = other
     return found
 
@@ -159,13 +160,13 @@ def _missing(
             yield f"{name} is zero or less in some run: there is no ratio, and no change is given"
 
 
-def _few(archive: Archive, reference: str, candidate: str, primary: str) -> Iterator[str]:
-    counts = [len(archive.values(side, primary)) for side in (reference, candidate)]
-    if 2 / math.comb(sum(counts), counts[0]) > 0.05:
-        yield (
-            f"{counts[0]} and {counts[1]} runs: no order of so few reaches 5 %, so no interval can be given; "
-            "4 and 4 runs are the least"
-        )
+def _few(archive: Archive, reference: str, candidate: str, primary: str, level: float) -> Iterator[str]:
+    """Too few for an interval: the most extreme of all orders is more likely than the error."""
+    first, second = (len(archive.values(side, primary)) for side in (reference, candidate))
+    error = (1.0 - level) * (1.0 + 1e-9)  # 1 - 0.95 is not 0.05
+    if 2 / math.comb(first + second, first) > error:
+        least = next(n for n in count(2) if 2 / math.comb(2 * n, n) <= error)
+        yield f"{first} and {second} runs are too few for an interval at this level: {least} of each are the least"
 
 
 def _drift(archive: Archive, variant: str, metric: str) -> Iterator[str]:
@@ -230,6 +231,22 @@ def _same_quality(archive: Archive, target: QualityTarget | None) -> Iterator[st
 def _quality(quality: QualityComparison) -> Iterator[str]:
     if quality.state is QualityState.WORSE:
         yield f"{quality.metric} is worse: the two variants did not do the same work equally well"
+
+
+def _moves_along(archive: Archive, name: str, other: str) -> bool:
+    """Whether, within the variants, the ratio of the two varies far less than the figure."""
+    own: list[float] = []
+    ratios: list[float] = []
+    for variant in archive.variants:
+        runs = [run.values for run in archive.runs if run.variant == variant and {name, other} <= run.values.keys()]
+        for spread, logs in (
+            (own, [math.log(values[name]) for values in runs]),
+            (ratios, [math.log(values[name] / values[other]) for values in runs]),
+        ):
+            if logs:
+                middle = statistics.fmean(logs)
+                spread += [value - middle for value in logs]
+    return any(own) and math.hypot(*ratios) <= _FOLLOWS_SHARE * math.hypot(*own)
 
 
 def _log_spread(values: list[float]) -> float | None:

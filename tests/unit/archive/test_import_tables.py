@@ -88,6 +88,25 @@ def test_an_outlier_counts_and_is_named(document: Callable[..., dict[str, Any]])
     assert any("runs.csv:11 is 9.85 times the median" in doubt and "It counts" in doubt for doubt in pair["doubts"])
 
 
+def test_a_meter_with_noise_of_its_own_is_not_taken_for_time(document: Callable[..., dict[str, Any]]) -> None:
+    # 20 W at all times, read with an error that the clock does not have.
+    noise = (0.4, -0.3, 0.1, -0.5, 0.2, 0.5, -0.1)
+    metered = [f"{v},{m + n / 50},{20 * (m + e)}" for v, m in (("a", 50), ("b", 60)) for n, e in enumerate(noise)]
+    booked = [f"{v},{m + n / 10},{20 * (m + n / 10)}" for v, m in (("a", 50), ("b", 60)) for n, _ in enumerate(noise)]
+    for rows, follows in ((metered, None), (booked, "time_s")):
+        (pair,) = document("variant,time_s,energy_j\n" + "\n".join(rows) + "\n")["comparisons"]
+        assert pair["metrics"]["energy_j"]["derived_from"] == follows
+
+
+def test_three_variants_share_the_level(document: Callable[..., dict[str, Any]]) -> None:
+    rows = [f"{v},{m + n / 10}" for v, m in (("a", 10), ("b", 20), ("c", 5)) for n in range(4)]
+    found = document("variant,time_s\n" + "\n".join(rows) + "\n")
+    assert [pair["level"] for pair in found["comparisons"]] == [0.975, 0.975]
+    # 4 against 4: the most extreme of 70 orders has p = 2/70 = 0.029, which 5 % allows and 2.5 % does not.
+    assert {pair["verdict"] for pair in found["comparisons"]} == {"not_enough_runs"}
+    assert any("5 of each are the least" in doubt for doubt in found["comparisons"][0]["doubts"])
+
+
 def test_rounded_figures_are_never_called_equal(document: Callable[..., dict[str, Any]]) -> None:
     rows = [f"{variant},0.000001,{0.01 * (1 + n % 3):.2f}" for variant in "ab" for n in range(8)]
     found = document("variant,eval_kwh,time_s\n" + "\n".join(rows) + "\n")
