@@ -61,7 +61,8 @@ def summarise(
     trace, start = recording.trace, recording.start
     started_s = recording.started_s if recording.started_s is not None else float(start["t"])
     ended_s = _ended_s(recording)
-    window = (trace.samples[0].time_s if trace.samples else started_s, ended_s)
+    # The first reading lies before the start, by as long as a busy machine makes it: what is between is nobody's.
+    window = (max(started_s, trace.samples[0].time_s) if trace.samples else started_s, ended_s)
     energy, attribution = _energies(recording, *window)
     reason = _incomplete_reason(recording)
     end, exited = recording.end or {}, recording.exited or {}
