@@ -9,6 +9,7 @@ full, by whatever run completes them.
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import random
@@ -71,6 +72,7 @@ def run(arguments: list[str]) -> None:
     asked = parser.parse_args(arguments)
     versions = peers.prepare(asked.refresh)
     tools = peers.usable(versions)
+    compileall.compile_dir(str(SOURCE), quiet=1)  # as pip does with what it installs: the peers have theirs
     print(", ".join(f"{peers.title(tool)} {version}" for tool, version in versions.items()), flush=True)
     for part in asked.only or PARTS:
         started_s = time.monotonic()

@@ -45,6 +45,7 @@ from binascii import crc32
 from wattleak.recorder.locks import try_lock
 
 VERSION = 1
+JOURNAL, METRICS = "journal.jsonl", "metrics.jsonl"  # files of a run: what was recorded, what the program reported
 # What not every platform has, or needs: Windows never hands files on, but rewrites line ends unless told not to.
 _CLOSED_IN_CHILDREN = getattr(os, "O_CLOEXEC", 0)
 _AS_IT_IS = getattr(os, "O_BINARY", 0)

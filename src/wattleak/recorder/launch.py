@@ -33,11 +33,10 @@ from wattleak.environment.calibration_store import read_calibration
 from wattleak.environment.redaction import redact_command
 from wattleak.errors import NotExecutable, NotFound, OwnFailure
 from wattleak.model import Origin, Part
-from wattleak.recorder.journal import VERSION
+from wattleak.recorder.journal import JOURNAL, METRICS, VERSION
 from wattleak.recorder.node import board_path
 from wattleak.recorder.platforms import portable_platform
 from wattleak.recorder.rate import choose_rate, least_period_s
-from wattleak.recorder.summary import JOURNAL, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,6 +14,7 @@ from wattleak.documents import calibration_from_document
 from wattleak.footprint.intensity import carbon
 from wattleak.model import Measurement, SpanCost, StepWindow
 from wattleak.recorder.gaps import gap_notes
+from wattleak.recorder.journal import JOURNAL, METRICS
 from wattleak.recorder.reported import Reported, read_reported
 from wattleak.recorder.trace import Recording, read_recording
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from wattleak.analysis.attribution import Attribution
     from wattleak.model import ChannelEnergy, Span, Trace
 
-JOURNAL = "journal.jsonl"
-METRICS = "metrics.jsonl"
 PLANNED = "the plan: "  # begins the reason of an end that is part of a short plan
 _SIGKILL = 9
 _EDGE_S = 0.01  # a span's end is written right after its reading

@@ -16,7 +16,7 @@ import contextlib
 import json
 import sqlite3
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from wattleak.documents import (
     measurement_document,
@@ -26,18 +26,25 @@ from wattleak.documents import (
     run_document,
     run_from_document,
 )
+from wattleak.environment.provenance import provenance_from_document
 from wattleak.errors import OwnFailure, UsageError
 from wattleak.experiment.design import redacted
+from wattleak.experiment.deviations import deviations
+from wattleak.experiment.differences import difference_from_document
 from wattleak.model import Experiment, Measurement, NoiseFloor, Plan, Run, Session, StoredExperiment, StoredRun
+from wattleak.recorder.journal import JOURNAL
 from wattleak.recorder.launch import ensure_store
-from wattleak.recorder.summary import JOURNAL, read_measurement
+from wattleak.recorder.summary import read_measurement
 from wattleak.recorder.trace import read_recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-STORE_VERSION = 2
+    from wattleak.environment.checksums import FileMark
+    from wattleak.environment.provenance import Provenance
+
+STORE_VERSION = 3
 _PATIENCE_S = 30.0
 _FILE = "wattleak.db"
 
@@ -70,6 +77,19 @@ create table if not exists noise_floors (  -- since version 2: what `compare --a
     experiment text not null,
     made_at text not null,
     primary key (machine, metric)
+) strict;
+create table if not exists provenance (    -- since version 3: what the variants were made of, at each start
+    experiment text not null,
+    made_at text not null,
+    document text not null
+) strict;
+create index if not exists provenance_of_experiment on provenance (experiment);
+create table if not exists checksums (     -- since version 3: files that need not be read again
+    path text not null,
+    size_b integer not null,
+    mtime_ns integer not null,
+    sha256 text not null,
+    primary key (path, size_b, mtime_ns)
 ) strict;
 create table if not exists sessions (
     experiment text not null,
@@ -180,6 +200,23 @@ class SqliteStore:
             (experiment, session.id, session.node, session.boot, session.started_at),
         )
 
+    def save_provenance(self, experiment: str, document: Mapping[str, Any]) -> None:
+        """Keep what the variants are made of; once for each start of the experiment."""
+        self._write(
+            "insert into provenance (experiment, made_at, document) values (?,?,?)",
+            (experiment, document["made_at"], json.dumps(document)),
+        )
+
+    def keep_checksums(self, marks: Mapping[str, FileMark]) -> None:
+        """Remember checksums. What is known of a file as it was earlier is forgotten."""
+        known = [(path, mark.size_b, mark.mtime_ns, mark.sha256) for path, mark in marks.items() if mark.sha256]
+        try:
+            with self._transaction():
+                self._db.executemany("delete from checksums where path = ?", [(row[0],) for row in known])
+                self._db.executemany("insert into checksums (path, size_b, mtime_ns, sha256) values (?,?,?,?)", known)
+        except sqlite3.Error as error:
+            raise _unusable(self.folder, error) from error
+
     def save_noise_floor(self, floor: NoiseFloor) -> None:
         """Keep the newest noise floor of a machine and metric."""
         self._write(
@@ -237,12 +274,62 @@ class SqliteStore:
             "select document from runs where experiment = ? and block is not null order by started_at, rowid",
             (experiment,),
         )
-        return Experiment(
-            plan=plan_from_document(json.loads(row[0])),
-            runs=tuple(run_from_document(json.loads(text)) for (text,) in documents),
-            complete=bool(row[2]),
-            environment=json.loads(row[1]),
+        return self.as_found(
+            Experiment(
+                plan=plan_from_document(json.loads(row[0])),
+                runs=tuple(run_from_document(json.loads(text)) for (text,) in documents),
+                complete=bool(row[2]),
+                environment=json.loads(row[1]),
+            )
         )
+
+    def as_found(self, experiment: Experiment) -> Experiment:
+        """The same with what else is stored of it: the declared difference, and whether the plan was kept to."""
+        identity = experiment.plan.experiment
+        plan = replace(experiment.plan, design=redacted(experiment.plan.design))
+        records = self.provenance_documents(identity)
+        accepted = [f"declared on resuming: {what}" for record in records for what in record["accepted"]]
+        return replace(
+            experiment,
+            notes=(*experiment.notes, *accepted),
+            differences=tuple(map(difference_from_document, records[0]["differences"])) if records else (),
+            exploratory=deviations(plan, self.written_plan(identity), experiment.runs),
+        )
+
+    def written_plan(self, experiment: str) -> Plan | str:
+        """plan.json as it is now, or in words why it cannot be read."""
+        path = self.folder / "experiments" / experiment / "plan.json"
+        try:
+            return plan_from_document(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return "is gone"
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        except (ValueError, KeyError, TypeError):
+            return "is no plan any more"
+
+    def sessions(self, experiment: str) -> list[Session]:
+        """In the order in which they began."""
+        rows = self._db.execute(
+            "select id, node, boot, started_at from sessions where experiment = ? order by started_at, rowid",
+            (experiment,),
+        )
+        return [Session(*row) for row in rows]
+
+    def provenance_documents(self, experiment: str) -> list[dict[str, Any]]:
+        """What the variants were made of at each start of the experiment, the first one first."""
+        rows = self._db.execute("select document from provenance where experiment = ? order by rowid", (experiment,))
+        return [json.loads(text) for (text,) in rows]
+
+    def provenances(self, experiment: str) -> list[Provenance]:
+        return [provenance_from_document(document) for document in self.provenance_documents(experiment)]
+
+    def checksum(self, path: str, size_b: int, mtime_ns: int) -> str | None:
+        """SHA-256 of a file that looked so when it was read."""
+        row = self._db.execute(
+            "select sha256 from checksums where path = ? and size_b = ? and mtime_ns = ?", (path, size_b, mtime_ns)
+        ).fetchone()
+        return None if row is None else str(row[0])
 
     def noise_floor(self, machine: str, metric: str) -> NoiseFloor | None:
         """What identical programs were seen to differ by on this machine; None when nobody has looked."""
