@@ -11,11 +11,7 @@ not powermetrics as such: as root, with other options, it can write any file.
 
 from __future__ import annotations
 
-import getpass
 import os
-import plistlib
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +56,9 @@ def look(platform: str | None = None, *, root: bool | None = None) -> Found | No
     if (platform or sys.platform) != "darwin":
         answer = Unavailable(METER, "powermetrics is a program of macOS, and this is no Mac", "nothing to type")
         return Nothing(answer, absent=True)
+    import shutil  # noqa: PLC0415 - only on a Mac: elsewhere these modules cost every start
+    import subprocess  # noqa: PLC0415 - only on a Mac
+
     program = shutil.which("powermetrics")
     if program is None:
         reason = f"powermetrics is not on the PATH; {_LOST}"
@@ -86,6 +85,8 @@ def look(platform: str | None = None, *, root: bool | None = None) -> Found | No
 
 
 def _understand(output: bytes, command: tuple[str, ...]) -> Found | Nothing:
+    import plistlib  # noqa: PLC0415 - only on a Mac
+
     try:
         document: dict[str, Any] = plistlib.loads(output.strip(b"\0 \r\n"))
         processor: dict[str, Any] = document["processor"]
@@ -135,5 +136,7 @@ def _why_refused(said: str, program: str) -> Unavailable:
 
 def sudoers(program: str) -> str:
     """The line that allows exactly what is run here (sudoers(5): commas inside a command are escaped)."""
+    import getpass  # noqa: PLC0415 - only on a Mac
+
     allowed = (" ".join((program, *options)).replace(",", r"\,") for options in (_ONCE, _STREAM))
     return f"{getpass.getuser()} ALL=(root) NOPASSWD: {', '.join(allowed)}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,6 +118,9 @@ def _make(
         return builtin[name], _AWARE[name](read_already=found)
     if name in builtin:
         return builtin[name], load(builtin[name])()
+    from difflib import get_close_matches  # noqa: PLC0415 - 5 ms, for a meter that is not ours only
+    from importlib.metadata import entry_points  # noqa: PLC0415 - 20 ms, as above
+
     outsiders = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name not in outsiders:
         known = [*builtin, *outsiders]

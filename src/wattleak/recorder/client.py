@@ -21,7 +21,6 @@ import sys
 import time
 from contextvars import ContextVar
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from wattleak.errors import OwnFailure, WattleakError
@@ -120,7 +119,7 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         from wattleak.meters.probe import probe_meters  # noqa: PLC0415 - a span does not need the meters
         from wattleak.recorder import launch  # noqa: PLC0415
 
-        run_id = token_hex(4)
+        run_id = os.urandom(4).hex()
         self._folder = launch.new_run_folder(self._store, run_id).resolve()
         probed = probe_meters(idle_power_w=self._idle_power)
         config = launch.attach_config(self._folder, probed, run_id=run_id, name=self.name, pid=os.getpid())
