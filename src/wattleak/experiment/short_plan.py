@@ -113,10 +113,11 @@ def expected_run_s(short: ShortPlan, alike: Sequence[Mapping[str, Any]]) -> floa
     windows = [document["step_window"] for document in alike if document.get("step_window")]
     if not windows or short.steps is None:
         return None
-    return _END_S + median(
-        window["start_up_s"] + short.steps * window["duration_s"] * window["writers"] / window["steps"]
+    lasting_s = [
+        float(window["start_up_s"] + short.steps * window["duration_s"] * window["writers"] / window["steps"])
         for window in windows
-    )
+    ]
+    return _END_S + median(lasting_s)
 
 
 def device_hours(
