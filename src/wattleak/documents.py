@@ -483,6 +483,7 @@ def design_document(design: Design) -> Document:
         **({"smallest_effect_reason": design.smallest_effect_reason} if design.smallest_effect_reason else {}),
         **({"sessions": design.sessions} if design.sessions != 1 else {}),
         **({"pad_environment": True} if design.pad_environment else {}),
+        **({"declared": list(design.declared)} if design.declared else {}),
         **(
             {
                 "short_plan": {
@@ -532,6 +533,7 @@ def design_from_document(document: Document) -> Design:
         else None,
         eliminate=document.get("eliminate", False),
         pad_environment=document.get("pad_environment", False),
+        declared=tuple(document.get("declared", ())),
         short=ShortPlan(**document["short_plan"]) if "short_plan" in document else None,
         control_every=document.get("control_every", 0),
         gated=document.get("gated", False),
@@ -676,6 +678,14 @@ def pair_document(pair: PairComparison) -> Document:
     }
 
 
+def _differences_document(experiment: Experiment) -> list[Document]:
+    """What was made different on purpose, for each candidate."""
+    return [
+        {"candidate": item.candidate, "summary": list(item.summary), "diff": item.diff}
+        for item in experiment.differences
+    ]
+
+
 def comparison_document(experiment: Experiment, comparison: Comparison, kind: str = "compare") -> Document:
     """What `compare --json` and `study --json` print. The keys of the first candidate stand at the top as well."""
     design = experiment.plan.design
@@ -686,6 +696,9 @@ def comparison_document(experiment: Experiment, comparison: Comparison, kind: st
         **pairs[0],
         "experiment_id": experiment.plan.experiment,
         "complete": experiment.complete,
+        "exploratory": bool(experiment.exploratory),
+        "exploratory_reasons": list(experiment.exploratory),
+        **({"difference": _differences_document(experiment)} if experiment.differences else {}),
         "design": {
             **design_document(design),
             "order": order_document(experiment.plan.runs),

@@ -504,6 +504,7 @@ class Design:
     stopping: Stopping | None = None
     eliminate: bool = False  # with `stopping`: a variant that a look shows to cost more is not run any further
     pad_environment: bool = False  # a random number of bytes in the environment of each run (Mytkowicz et al. 2009)
+    declared: tuple[str, ...] = ()  # what may differ besides the commands (experiment.differences)
     short: ShortPlan | None = None
     control_every: int = 0  # blocks between two runs of the reference program of ours; 0: it is not run
     gated: bool = False  # before each run, wait until the machine is as cool and as idle as at the start
@@ -582,6 +583,15 @@ CONTROL = "(control)"
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """What was made different between the reference and a candidate, recorded before the first run."""
+
+    candidate: str
+    summary: tuple[str, ...]  # "command: --workers 0 → --workers 4"; empty: nothing differs
+    diff: str  # unified, secrets hidden
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """A plan and all that came of it, superseded and failed attempts included."""
 
@@ -590,6 +600,8 @@ class Experiment:
     complete: bool
     environment: Mapping[str, str] = field(default_factory=dict)  # fingerprint of the machine
     notes: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()  # one for each candidate; empty: none were recorded
+    exploratory: tuple[str, ...] = ()  # in what the runs are not what plan.json fixed; empty: they are
 
 
 class RunSink(Protocol):

@@ -91,6 +91,13 @@ def add_experiment(parser: ArgumentParser) -> None:
         help="sequential runs all of one variant before the next, as published work does; it proves nothing "
         "(default: random)",
     )
+    group.add_argument(
+        "--declare",
+        action="append",
+        default=[],
+        metavar="KIND[:NAME]",
+        help="what may differ besides the commands: packages, source, config, data, environment, python",
+    )
     group.add_argument("--timeout", metavar="SECONDS", help="a run that takes longer is ended and does not count")
     group.add_argument(
         "--require",

@@ -123,7 +123,7 @@ def gate_for(plan: Plan, probed: Probed, clock: Clock) -> Iterator[Gate | None]:
 
 
 @contextmanager
-def leftovers_for(plan: Plan, settings: Settings, *, resumed: bool) -> Iterator[Leftovers]:
+def leftovers_for(plan: Plan, settings: Settings, *, resumed: bool, inputs: frozenset[str]) -> Iterator[Leftovers]:
     """Watches the working folder for files that runs leave for each other."""
     from datetime import datetime
     from pathlib import Path
@@ -131,7 +131,7 @@ def leftovers_for(plan: Plan, settings: Settings, *, resumed: bool) -> Iterator[
     from wattleak.experiment.leftovers import Leftovers
 
     since_s = datetime.fromisoformat(plan.created_at).timestamp() if resumed else None
-    leftovers = Leftovers(Path.cwd(), store=settings.store, shared=plan.design.shared, since_s=since_s)
+    leftovers = Leftovers(Path.cwd(), store=settings.store, shared=plan.design.shared, since_s=since_s, inputs=inputs)
     try:
         yield leftovers
     finally:

@@ -45,13 +45,23 @@ class LeftoverRead:
 class Leftovers:
     """Remembers which run left which file, and who read it."""
 
-    def __init__(self, folder: Path, *, store: Path, shared: Sequence[str] = (), since_s: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        store: Path,
+        shared: Sequence[str] = (),
+        since_s: float | None = None,
+        inputs: frozenset[str] = frozenset(),
+    ) -> None:
         """Look through `folder`. `shared` are patterns of files that may be left; with `since_s` (seconds of the epoch)
-        files that changed after that moment count as left by earlier tries of the same experiment.
+        files that changed after that moment count as left by earlier tries of the same experiment. `inputs` are
+        absolute paths whose content is watched elsewhere (experiment.watch): reading them is what they are for.
         """
         self._folder = folder
         self._store = store.resolve()
         self._shared = tuple(shared)
+        self._inputs = inputs
         self._inotify = _Inotify.start()
         self._left: dict[str, str] = {}  # path -> the run that left it
         self._full = False
@@ -108,6 +118,8 @@ class Leftovers:
 
     def _keep(self, paths: Sequence[str], run: str) -> None:
         for path in paths:
+            if str((self._folder / path).resolve()) in self._inputs:
+                continue
             self._left[path] = run
             if self._inotify is not None and not self._inotify.watch(self._folder / path, path):
                 self._full = True

@@ -43,7 +43,7 @@ def render_html(experiment: Experiment, comparison: Comparison) -> str:
     story = tell_comparison(experiment, comparison)
     primary = comparison.pairs[0].primary_metric  # in a short plan its rule may have chosen another than the plan's
     body = [
-        _head("experiment", story.identity, story.title, story.facts, story.incomplete),
+        _head("experiment", story.identity, story.title, story.facts, story.incomplete, story.exploratory),
         *(
             _verdict(told, pair, first=place == 0)
             for place, (told, pair) in enumerate(zip(story.pairs, comparison.pairs, strict=True))
@@ -195,6 +195,10 @@ def _how(experiment: Experiment, story: ComparisonStory) -> Iterable[Html]:
     yield tag("h3", "Variants")
     rows = [(line.label, words.role(place), tag("code", line.text)) for place, line in enumerate(story.variants)]
     yield table(("variant", "role", "command"), rows)
+    for difference in experiment.differences:
+        if difference.diff:
+            yield tag("h3", f"What differs in {difference.candidate}")
+            yield tag("pre", tag("code", difference.diff))
     yield tag("h3", "Design")
     yield design_table(experiment)
     yield channel_table(measurements)
@@ -268,13 +272,21 @@ def _amount(amount: Amount) -> tuple[str, ...]:
 # -- shared ----------------------------------------------------------------------------------------------------------
 
 
-def _head(kind: str, identity: str, title: str, facts: Sequence[str], incomplete: str | None) -> Html:
+def _head(
+    kind: str,
+    identity: str,
+    title: str,
+    facts: Sequence[str],
+    incomplete: str | None,
+    exploratory: str | None = None,
+) -> Html:
     return tag(
         "header",
         tag("p", f"wattleak {kind} {identity}", class_="kicker"),
         tag("h1", title),
         tag("p", " · ".join(facts), class_="facts"),
         tag("p", tag("b", "INCOMPLETE. "), incomplete, class_="warning") if incomplete is not None else Html(""),
+        tag("p", tag("b", "EXPLORATORY. "), exploratory, class_="warning") if exploratory is not None else Html(""),
     )
 
 

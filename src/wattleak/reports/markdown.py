@@ -42,6 +42,8 @@ def render_story(story: ComparisonStory, aside: str) -> str:
     parts = [f"### {escape(story.title)}", " · ".join([*map(escape, story.facts), aside])]
     if story.incomplete is not None:
         parts.append(f"**INCOMPLETE**: {escape(story.incomplete)}")
+    if story.exploratory is not None:
+        parts.append(f"**EXPLORATORY**: {escape(story.exploratory)}")
     if len(story.pairs) > 1:
         parts.append(_summary(story))
     parts += [part for pair in story.pairs for part in _pair(pair, named=len(story.pairs) > 1)]

@@ -42,6 +42,7 @@ def render_story(story: ComparisonStory, aside: str, *, style: Style) -> str:
         _heading(story.title, aside, style),
         style.paint("  " + " · ".join(story.facts), "faint"),
         *_incomplete(story.incomplete, style),
+        *_exploratory(story.exploratory, style),
         "",
         *_variants(story, style),
     ]
@@ -132,6 +133,10 @@ def _heading(title: str, aside: str, style: Style) -> str:
 
 def _incomplete(reason: str | None, style: Style) -> list[str]:
     return [] if reason is None else [style.paint(f"  INCOMPLETE: {reason}", "warning")]
+
+
+def _exploratory(reason: str | None, style: Style) -> list[str]:
+    return [] if reason is None else _wrapped(f"EXPLORATORY: {reason}", style, "  ", role="warning")
 
 
 def _sections(sections: Iterable[tuple[str, Sequence[Amount]]], style: Style) -> list[str]:
