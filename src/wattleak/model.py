@@ -439,6 +439,8 @@ class Variant:
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     levels: Mapping[str, str] = field(default_factory=dict)  # factor -> level; empty: no run table
+    commit: str | None = None  # run in a worktree of this git commit; None: where wattleak runs
+    linked: tuple[str, ...] = ()  # paths of the working tree that the worktree gets links to
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,6 +506,7 @@ class Design:
     stopping: Stopping | None = None
     eliminate: bool = False  # with `stopping`: a variant that a look shows to cost more is not run any further
     pad_environment: bool = False  # a random number of bytes in the environment of each run (Mytkowicz et al. 2009)
+    against: str = ""  # stored runs that the one variant is held against: "1f2e3d4c:good", "name:nightly"
     declared: tuple[str, ...] = ()  # what may differ besides the commands (experiment.differences)
     short: ShortPlan | None = None
     control_every: int = 0  # blocks between two runs of the reference program of ours; 0: it is not run
@@ -801,6 +804,13 @@ class Confidence(IntEnum):
     HIGH = 3
 
 
+class Persona(StrEnum):
+    """Who should see a finding."""
+
+    DEFAULT = "default"
+    AUDITOR = "auditor"  # who wants hypotheses and weak suspicions too
+
+
 @dataclass(frozen=True, slots=True)
 class Smell:
     """A way in which code wastes energy. `page` is the docstring of its smell.py."""
@@ -814,13 +824,17 @@ class Smell:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Replace the text between two positions (lines from 1, columns from 0, UTF-8 characters) by `text`."""
+    """Replace the text between two positions (lines from 1, columns from 0, UTF-8 characters) by `text`.
+
+    A rule gives the lines of its module; what a scan returns for a notebook are lines of the `cell`.
+    """
 
     line: int
     column: int
     end_line: int
     end_column: int
     text: str
+    cell: int | None = None  # of a notebook, from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -846,3 +860,5 @@ class Finding:
     severity: Severity
     confidence: Confidence
     fix: Fix | None = None
+    cell: int | None = None  # of a notebook, from 1: then the lines are those of the cell
+    persona: Persona = Persona.DEFAULT

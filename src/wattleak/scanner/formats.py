@@ -1,4 +1,4 @@
-"""Ways to show what a scan found: the full text, one line each, and JSON-ready dicts."""
+"""Ways to show what a scan found: text, one line each, and JSON-ready dicts. For SARIF and GitHub see `pipelines`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,14 @@ _WIDEST_LINE = 160  # characters of a source line that are shown
 
 def render_full(result: ScanResult, *, color: bool = False) -> str:
     """Return every finding with its source line, then the problems and the count."""
-    blocks = [_full(finding, result.excerpts.get((finding.path, finding.line)), color) for finding in result.findings]
+    blocks = [_full(finding, result.excerpt(finding), color) for finding in result.findings]
     blocks += ["\n".join(_problem(problem) for problem in result.problems)] if result.problems else []
     return "\n\n".join((*blocks, count(result)))
 
 
 def render_concise(result: ScanResult) -> str:
     """Return one line for each finding, `path:line:column: CODE message`, then the problems and the count."""
-    lines = [
-        f"{_shown(finding.path)}:{finding.line}:{finding.column}: {finding.code} {finding.message}"
-        for finding in result.findings
-    ]
+    lines = [f"{where(finding)}: {finding.code} {finding.message}" for finding in result.findings]
     return "\n".join((*lines, *map(_problem, result.problems), count(result)))
 
 
@@ -41,6 +38,10 @@ def count(result: ScanResult) -> str:
     parts = [f"{_number(len(result.findings), 'finding')} in {_number(len(result.files), 'file')}"]
     if result.suppressed:
         parts.append(f"{len(result.suppressed)} more allowed by comments")
+    if result.hidden:
+        parts.append(f"{len(result.hidden)} hidden (--persona auditor)")
+    if result.known:
+        parts.append(f"{len(result.known)} known from the baseline")
     unread = len({problem.path for problem in result.problems} - set(result.files))
     if unread:
         parts.append(f"{_number(unread, 'path')} not scanned")
@@ -57,19 +58,25 @@ def result_document(result: ScanResult) -> dict[str, object]:
         "suppressed": [finding_document(finding) for finding in result.suppressed],
         "files": len(result.files),
         "problems": [
-            {"path": _shown(problem.path), "line": problem.line, "message": problem.message}
+            {"path": shown_path(problem.path), "line": problem.line, "message": problem.message}
+            | ({} if problem.cell is None else {"cell": problem.cell})
             for problem in result.problems
         ],
         "cpus": result.cpus,
+        "hidden": len(result.hidden),
+        "known": len(result.known),
     }
 
 
 def finding_document(finding: Finding) -> dict[str, object]:
-    """Return a finding as JSON-ready values. All lines and columns count from 1; ends are exclusive."""
+    """Return a finding as JSON-ready values. All lines and columns count from 1; ends are exclusive.
+
+    In a notebook they are those of the cell whose number is under `cell`.
+    """
     return {
         "code": finding.code,
         "name": finding.name,
-        "path": _shown(finding.path),
+        "path": shown_path(finding.path),
         "line": finding.line,
         "column": finding.column,
         "end_line": finding.end_line,
@@ -78,7 +85,7 @@ def finding_document(finding: Finding) -> dict[str, object]:
         "severity": finding.severity.value,
         "confidence": finding.confidence.name.lower(),
         "fix": None if finding.fix is None else _fix_document(finding.fix),
-    }
+    } | ({} if finding.cell is None else {"cell": finding.cell})
 
 
 def _fix_document(fix: Fix) -> dict[str, object]:
@@ -97,7 +104,7 @@ def _edit_document(edit: Edit) -> dict[str, object]:
         "end_line": edit.end_line,
         "end_column": edit.end_column + 1,
         "text": edit.text,
-    }
+    } | ({} if edit.cell is None else {"cell": edit.cell})
 
 
 def _full(finding: Finding, source: str | None, color: bool) -> str:
@@ -110,7 +117,7 @@ def _full(finding: Finding, source: str | None, color: bool) -> str:
     head = paint(f"{finding.code} {finding.name}", _SEVERITY_COLOUR[finding.severity])
     lines = [
         f"{head}: {paint(finding.message, 'bold')}",
-        f"{margin}{paint('-->', 'blue')} {_shown(finding.path)}:{finding.line}:{finding.column}",
+        f"{margin}{paint('-->', 'blue')} {where(finding)}",
     ]
     if source is not None:
         end = finding.end_column - 1 if finding.end_line == finding.line else len(source)
@@ -152,11 +159,18 @@ def _cell(character: str) -> tuple[str, int]:
 
 
 def _problem(problem: Problem) -> str:
-    where = _shown(problem.path) + (f":{problem.line}" if problem.line is not None else "")
-    return f"{where}: {problem.message}"
+    cell = f":cell {problem.cell}" if problem.cell is not None else ""
+    line = f":{problem.line}" if problem.line is not None else ""
+    return f"{shown_path(problem.path)}{cell}{line}: {problem.message}"
 
 
-def _shown(path: Path) -> str:
+def where(finding: Finding) -> str:
+    """Return `path:line:column`, of a notebook `path:cell N:line:column`."""
+    cell = f":cell {finding.cell}" if finding.cell is not None else ""
+    return f"{shown_path(finding.path)}{cell}:{finding.line}:{finding.column}"
+
+
+def shown_path(path: Path) -> str:
     """Return a path that can be printed and written to JSON, whatever bytes the file name is made of."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(_cell(character)[0] if character != "\t" else "\\t" for character in text)

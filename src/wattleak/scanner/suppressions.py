@@ -8,6 +8,8 @@ import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wattleak.source.variables.reading import Kind, VariableFile
+
 if TYPE_CHECKING:
     from wattleak.model import Finding
     from wattleak.source.module import Module
@@ -30,19 +32,40 @@ class Suppression:
         return named and self.first <= finding.end_line and finding.line <= self.last
 
 
-def suppressions(module: Module) -> tuple[Suppression, ...]:
-    """Return the comments of `module` that allow something. Strings that look like one do not count."""
+def suppressions(module: Module | VariableFile) -> tuple[Suppression, ...]:
+    """Return the comments of a file that allow something. Strings that look like one do not count."""
     if "wattleak:" not in module.text.lower():
         return ()
+    return _in_lines(module) if isinstance(module, VariableFile) else _in_python(module)
+
+
+def _in_python(module: Module) -> tuple[Suppression, ...]:
     found = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(module.text, newline=None).readline):
             allowed = _ALLOW.match(token.string) if token.type == tokenize.COMMENT else None
             if allowed:
-                line = token.start[0]
-                names = frozenset(name.strip().lower() for name in allowed["names"].split(","))
                 alone = not token.line[: token.start[1]].strip()
-                found.append(Suppression(line, names, line, line + 1 if alone else line))
+                found.append(_suppression(token.start[0], allowed["names"], alone=alone))
     except (tokenize.TokenError, SyntaxError):
         pass  # a tail that only the parser understands; the comments before it count
     return tuple(found)
+
+
+def _in_lines(file: VariableFile) -> tuple[Suppression, ...]:
+    """Comments of scripts, YAML and TOML. In a Dockerfile one stands alone, and JSON has none."""
+    found = []
+    for number, line in enumerate(file.lines, 1) if file.kind is not Kind.JSON else ():
+        allowed = _ALLOW.search(line)
+        if allowed is None:
+            continue
+        before = line[: allowed.start()]
+        alone = not before.strip()
+        if alone or (before[-1:].isspace() and file.kind is not Kind.DOCKERFILE):
+            found.append(_suppression(number, allowed["names"], alone=alone))
+    return tuple(found)
+
+
+def _suppression(line: int, names: str, *, alone: bool) -> Suppression:
+    parts = frozenset(name.strip().lower() for name in names.split(","))
+    return Suppression(line, parts, line, line + 1 if alone else line)

@@ -5,6 +5,10 @@ A `smell.py` is a module with
     SMELL: model.Smell                       who it is; its page is the module's docstring
     detect(module, *, cpus) -> findings      the static rule; what it is not sure of it does not report
     inject(module) -> edits                  the inverse of its fix: puts the smell into a clean program
+    detect_variables(file, *, cpus)          optional: the rule for environment variables in scripts, images, containers
+                                             and configuration
+
+A rule asks `wattleak.source` what names stand for (see its docstring), across files where it must.
 
 and beside it, for each framework, a folder with `bad.py` and `good.py`: runnable programs that differ by the smell
 alone.
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
     from wattleak.model import Edit, Finding
     from wattleak.source.module import Module
+    from wattleak.source.variables.reading import VariableFile
 
 _PACKAGE = "wattleak.smells"
 _ENTRY_POINTS = "wattleak.smells"
@@ -37,6 +42,10 @@ _ENTRY_POINTS = "wattleak.smells"
 
 class Detect(Protocol):
     def __call__(self, module: Module, *, cpus: int) -> Iterable[Finding]: ...
+
+
+class DetectVariables(Protocol):
+    def __call__(self, file: VariableFile, *, cpus: int) -> Iterable[Finding]: ...
 
 
 class Inject(Protocol):
@@ -59,6 +68,7 @@ class Room:
     inject: Inject
     file: Path
     line: int  # where its SMELL is defined
+    detect_variables: DetectVariables | None = None
 
 
 def all_smells() -> tuple[Smell, ...]:
@@ -153,7 +163,7 @@ def _room(module: ModuleType) -> Room:
         raise OwnFailure(
             f"{file}:{line}: this smell lacks SMELL, detect or inject", "write them; see wattleak.smells.registry"
         )
-    return Room(smell, detect, inject, file, line)
+    return Room(smell, detect, inject, file, line, getattr(module, "detect_variables", None))
 
 
 def _line_of_smell(file: Path) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
+from wattleak.model import Edit
+from wattleak.source.lined import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wattleak.model import Edit
-    from wattleak.source.module import Module
+    from wattleak.source.lined import Lined
+    from wattleak.source.notebook import Notebook
 
 
-def apply(module: Module, edits: Iterable[Edit]) -> str:
+def apply(module: Lined, edits: Iterable[Edit]) -> str:
     """Return the text of `module` with `edits` made. Equal edits are made once.
 
     Raises:
@@ -33,7 +35,13 @@ def apply(module: Module, edits: Iterable[Edit]) -> str:
     return "".join(pieces)
 
 
-def _offsets(module: Module, edit: Edit) -> tuple[int, int]:
+def in_cell(notebook: Notebook, edit: Edit) -> Edit | None:
+    """Return an edit in lines of the module as one in lines of its cell; None: it crosses cells."""
+    place = notebook.within(Span(edit.line, edit.column, edit.end_line, edit.end_column))
+    return None if place is None else Edit(*place[1], edit.text, place[0])
+
+
+def _offsets(module: Lined, edit: Edit) -> tuple[int, int]:
     last = len(module.lines)
     inside = (
         1 <= edit.line <= edit.end_line <= last

@@ -2,57 +2,47 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wattleak.source.lined import Lined, Span
 from wattleak.source.scopes import Scopes, build
 
 if TYPE_CHECKING:
     import ast
     from pathlib import Path
 
-_LINE_END = re.compile(r"\r\n|\r|\n")  # what Python ends a line with; str.splitlines would also split at form feeds
+    from wattleak.source.notebook import Notebook
+    from wattleak.source.project import Project
+
+__all__ = ["Module", "Problem", "Span"]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a file, or a part of it, was not scanned. `line` counts from 1."""
+    """Why a file, or a part of it, was not scanned. `line` and `cell` count from 1; a line is one of its cell."""
 
     path: Path
     message: str
     line: int | None = None
-
-
-class Span(NamedTuple):
-    """A stretch of text: lines from 1, columns from 0 in characters, the end exclusive (as in `model.Edit`)."""
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
+    cell: int | None = None
 
 
 @dataclass(frozen=True)
-class Module:
-    """A file that parsed. `text` has its own line ends and no byte order mark; `encoding` can write it back."""
+class Module(Lined):
+    """A file that parsed. `text` has its own line ends and no byte order mark; `encoding` can write it back.
+
+    Of a notebook, `text` is its code cells one below the other, each line where it can be found again; see `notebook`.
+    `project` is what the module was scanned with; None: it was read alone.
+    """
 
     path: Path
     text: str
     tree: ast.Module
     encoding: str = "utf-8"
-
-    @cached_property
-    def lines(self) -> tuple[str, ...]:
-        """The lines without their ends."""
-        return tuple(_LINE_END.split(self.text))
-
-    @cached_property
-    def newline(self) -> str:
-        """The line end that the file uses first; a newline where it has a single line."""
-        found = _LINE_END.search(self.text)
-        return found.group() if found else "\n"
+    notebook: Notebook | None = field(default=None, compare=False, repr=False)
+    project: Project | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def scopes(self) -> Scopes:
@@ -74,14 +64,6 @@ class Module:
         """Return the text of `node`, with its line ends."""
         span = self.span(node)
         return self.text[self.offset(span.line, span.column) : self.offset(span.end_line, span.end_column)]
-
-    def offset(self, line: int, column: int) -> int:
-        """Return the index in `text` of a position (line from 1, column from 0)."""
-        return self._line_starts[line - 1] + column
-
-    @cached_property
-    def _line_starts(self) -> tuple[int, ...]:
-        return (0, *(end.end() for end in _LINE_END.finditer(self.text)))
 
     def _characters(self, line: int, byte_column: int) -> int:
         text = self.lines[line - 1]

@@ -203,9 +203,9 @@ def test_a_file_name_of_any_bytes_can_be_shown(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_told(tmp_path: Path) -> None:
-    path = write(tmp_path, "train.ipynb", "{}")
+    path = write(tmp_path, "notes.txt", "torch.set_num_threads(64)")
     (problem,) = scan(path, cpus=2).problems
-    assert "only .py" in problem.message
+    assert "only Python, notebooks" in problem.message
 
 
 def test_the_scanned_code_is_never_run(tmp_path: Path) -> None:

@@ -52,6 +52,11 @@ VARIABLES = frozenset(_VARIABLES)
 """The environment variables that set a number of threads."""
 
 
+def cost_of(variable: str) -> str:
+    """Return what is known about the cost of too large a number in one of VARIABLES."""
+    return _VARIABLES[variable]
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A place where a thread number is set."""

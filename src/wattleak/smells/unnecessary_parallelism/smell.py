@@ -7,6 +7,11 @@ What it does
     environment variables OMP_NUM_THREADS, MKL_NUM_THREADS, OPENBLAS_NUM_THREADS, NUMEXPR_NUM_THREADS and their like.
     A number that the code does not spell out (an argument, a configuration file) is never reported.
 
+    In shell scripts, batch jobs, Dockerfiles, Compose and Kubernetes files and other configuration the same variables
+    are compared with the CPUs that the same file grants: --cpus-per-task, resources.limits.cpu, cpus, --cpuset-cpus,
+    taskset. A script that grants none is compared with this machine; what runs in a container or a batch job that
+    grants none shows with --persona auditor only, as nobody knows on how many CPUs it will run.
+
 Why it costs
 
     A parallel loop ends when its last thread ends. With more threads than CPUs some of them have no CPU, and those that
@@ -59,6 +64,7 @@ from typing import TYPE_CHECKING
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Edit, Finding, Fix, Severity, Smell
 from wattleak.smells.unnecessary_parallelism import guards, rewriting
+from wattleak.smells.unnecessary_parallelism.environment import judge, variable_fix
 from wattleak.smells.unnecessary_parallelism.sites import Site, framework_numbers, sites
 from wattleak.source import flow
 from wattleak.source.values import CpuMultiple, Number, Text, evaluate
@@ -67,6 +73,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wattleak.source.module import Module
+    from wattleak.source.variables.reading import VariableFile
 
 SMELL = Smell(
     code="PAR001",
@@ -101,6 +108,30 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:
             severity=Severity.WARNING,
             confidence=confidence,
             fix=_fix(module, site),
+        )
+
+
+def detect_variables(file: VariableFile, *, cpus: int) -> Iterator[Finding]:
+    """Yield every variable that asks for more threads than the same file grants CPUs, or than `cpus` where it runs."""
+    if "_THREADS" not in file.text:
+        return
+    for made in file.assignments:
+        excess = judge(made, cpus)
+        if excess is None:
+            continue
+        yield Finding(
+            code=SMELL.code,
+            name=SMELL.name,
+            path=file.path,
+            line=made.span.line,
+            column=made.span.column + 1,
+            end_line=made.span.end_line,
+            end_column=made.span.end_column + 1,
+            message=excess.message,
+            severity=Severity.WARNING,
+            confidence=excess.confidence,
+            fix=variable_fix(file, made),
+            persona=excess.persona,
         )
 
 
