@@ -137,6 +137,7 @@ def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, t
     from functools import partial
 
     from wattleak.analysis.comparison import compare
+    from wattleak.cli.declared import declared
     from wattleak.cli.measure import check_region
     from wattleak.cli.protocol import read_around
     from wattleak.environment.fingerprint import digest, fingerprint
@@ -160,6 +161,7 @@ def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, t
                 Order(args.order or Order.RANDOM),
                 read_around(args, settings),
                 eliminate=args.eliminate,
+                declared=declared(args),
                 noise_floor=partial(store.noise_floor, machine),
             )
         )
@@ -186,6 +188,7 @@ def _planned(
     around: Around,
     *,
     eliminate: bool,
+    declared: tuple[str, ...],
     noise_floor: Callable[[str], NoiseFloor | None],
 ) -> Plan:
     from wattleak.analysis.quality import parse_quality
@@ -218,6 +221,7 @@ def _planned(
             stopping=_stopping(settings, len(treatments.variants) - 1),
             eliminate=eliminate,
             pad_environment=True,
+            declared=declared,
             short=around.short,
             control_every=around.control_every,
             gated=around.gated,
@@ -305,25 +309,29 @@ def _execute(
 ) -> Experiment:
     from dataclasses import replace
 
+    from wattleak.cli.declared import hold_to_declared
     from wattleak.cli.protocol import gate_for, leftovers_for, telling_failures
     from wattleak.cli.terminal import experiment_progress
     from wattleak.environment.fingerprint import current_session
     from wattleak.executors.local import LocalExecutor, end_leftovers
     from wattleak.experiment.design import redacted
     from wattleak.experiment.runner import run_experiment
+    from wattleak.experiment.watch import WatchedExecutor
 
     before = store.experiment(plan.experiment).runs if args.resume else ()
     if args.resume:
         end_leftovers(plan.experiment)
+    made_of, allowed = hold_to_declared(store, plan, args, {})
     session = current_session(facts, *store.last_session(plan.experiment))
     store.save_session(plan.experiment, session)
     _announce(plan, args)
-    executor = LocalExecutor(
+    local = LocalExecutor(
         settings.store, probed, region=settings.region, pue=settings.pue, interval_s=settings.interval
     )
+    executor = WatchedExecutor(local, made_of, allowed)
     with (
         gate_for(plan, probed, executor.clock) as gate,
-        leftovers_for(plan, settings, resumed=bool(args.resume)) as leftovers,
+        leftovers_for(plan, settings, resumed=bool(args.resume), inputs=made_of.paths) as leftovers,
         experiment_progress(len(plan.runs), quiet=args.quiet) as watch,
     ):
         finished = run_experiment(
@@ -333,11 +341,12 @@ def _execute(
             session=session,
             environment=facts,
             before=before,
-            watch=telling_failures(watch, quiet=args.quiet),
+            watch=executor.then_stop(telling_failures(watch, quiet=args.quiet)),
             gate=gate,
             leftovers=leftovers,
         )
-    return replace(finished, plan=replace(plan, design=redacted(plan.design)))  # what is shown is what is stored
+    finished = replace(finished, plan=replace(plan, design=redacted(plan.design)))  # what is shown is what is stored
+    return store.as_found(finished)
 
 
 def _announce(plan: Plan, args: Namespace) -> None:
