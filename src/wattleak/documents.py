@@ -447,6 +447,8 @@ def design_document(design: Design) -> Document:
                 "command": list(variant.command),
                 "env": dict(variant.env),
                 **({"levels": dict(variant.levels)} if variant.levels else {}),
+                **({"commit": variant.commit} if variant.commit else {}),
+                **({"linked": list(variant.linked)} if variant.linked else {}),
             }
             for variant in design.variants
         ],
@@ -483,6 +485,7 @@ def design_document(design: Design) -> Document:
         **({"smallest_effect_reason": design.smallest_effect_reason} if design.smallest_effect_reason else {}),
         **({"sessions": design.sessions} if design.sessions != 1 else {}),
         **({"pad_environment": True} if design.pad_environment else {}),
+        **({"against": design.against} if design.against else {}),
         **({"declared": list(design.declared)} if design.declared else {}),
         **(
             {
@@ -506,7 +509,14 @@ def design_from_document(document: Document) -> Design:
     return Design(
         title=document["title"],
         variants=tuple(
-            Variant(item["name"], tuple(item["command"]), item["env"], item.get("levels", {}))
+            Variant(
+                item["name"],
+                tuple(item["command"]),
+                item["env"],
+                item.get("levels", {}),
+                item.get("commit"),
+                tuple(item.get("linked", ())),
+            )
             for item in document["variants"]
         ),
         blocks=document["blocks"],
@@ -533,6 +543,7 @@ def design_from_document(document: Document) -> Design:
         else None,
         eliminate=document.get("eliminate", False),
         pad_environment=document.get("pad_environment", False),
+        against=document.get("against", ""),
         declared=tuple(document.get("declared", ())),
         short=ShortPlan(**document["short_plan"]) if "short_plan" in document else None,
         control_every=document.get("control_every", 0),

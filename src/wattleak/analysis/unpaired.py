@@ -64,6 +64,14 @@ def _complete_separation_p(before: NDArray[np.float64], after: NDArray[np.float6
     return min(1.0, 2.0 / math.comb(len(before) + len(after), len(before)))
 
 
+def fewest_for_interval(reference: int, level: float, most: int = 200) -> int | None:
+    """How many candidates give an interval at the level against so many references; None: not even `most` do."""
+    if reference < 1:
+        return None
+    error = (1.0 - level) * (1.0 + 1e-9)  # 1 - 0.95 is not 0.05
+    return next((n for n in range(1, most + 1) if 2.0 / math.comb(reference + n, n) <= error), None)
+
+
 @lru_cache(maxsize=256)
 def _mann_whitney_k(n: int, m: int, level: float) -> int:
     """Return the largest k with 2 P(U <= k - 1) <= 1 - level, 0 if there is none."""

@@ -19,6 +19,7 @@ from wattleak.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from wattleak.cli.protocol import Around
     from wattleak.cli.settings import Settings
@@ -66,6 +67,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--file", metavar="FILE", help="a TOML file that says what these options say")
     parser.add_argument("--title", metavar="TEXT", help="what to call the experiment")
     parser.add_argument("--resume", metavar="ID", help="go on with an experiment that was interrupted")
+    options.add_against(parser)
     options.add_experiment(parser)
     options.add_measuring(parser)
     options.add_store(parser)
@@ -73,11 +75,14 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from wattleak.cli.against import run_against
     from wattleak.cli.experiment_file import apply_file
     from wattleak.cli.settings import Settings
 
     apply_file(args)
     settings = Settings.resolve(args)
+    if args.against:
+        return run_against(args, settings)
     treatments = _treatments(args)
     if args.aa:
         treatments = _against_itself(treatments)
@@ -132,15 +137,25 @@ def _for_all(env: str) -> str:
     return "all" + env[1:]
 
 
-def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, title: str, kind: str) -> int:
-    """The main path of `compare` and of every study."""
+def experiment(
+    treatments: Treatments,
+    settings: Settings,
+    args: Namespace,
+    *,
+    title: str,
+    kind: str,
+    conclude: Callable[[SqliteStore, Experiment], int] | None = None,
+) -> int:
+    """The main path of `compare`, of every study and of `check`, which concludes in its own way."""
     from functools import partial
 
     from wattleak.analysis.comparison import compare
+    from wattleak.cli.against import conclusion
     from wattleak.cli.declared import declared
     from wattleak.cli.measure import check_region
     from wattleak.cli.protocol import read_around
     from wattleak.environment.fingerprint import digest, fingerprint
+    from wattleak.executors.worktree import worktrees
     from wattleak.meters.probe import probe_meters
     from wattleak.model import Order
     from wattleak.store.sqlite import SqliteStore
@@ -168,11 +183,21 @@ def experiment(treatments: Treatments, settings: Settings, args: Namespace, *, t
         if args.dry_run:
             return _dry_run(store, plan, probed, args)
         _refuse_what_cannot_start(plan.design)
-        finished = _execute(store, plan, probed, facts, settings, args)
+        with worktrees(plan.design.variants, settings.store) as roots:
+            finished = _execute(store, plan, probed, facts, settings, args, roots)
+        if conclude is None and len(plan.design.variants) == 1:  # held against stored runs
+            conclude = conclusion(settings, args)
+        if conclude is not None:
+            return conclude(store, finished)
         comparison = compare(finished)
         store.save_verdict(plan.experiment, comparison.pairs[0].verdict.value)
         if kind == "compare" and args.aa:
             _keep_noise_floor(store, comparison, machine, args)
+    return tell(finished, comparison, settings, args, kind)
+
+
+def tell(finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace, kind: str) -> int:
+    """Print the answer, write the report that is asked for, and choose the exit code."""
     _print(finished, comparison, args, kind)
     if args.report:
         _write_report(finished, comparison, settings, args)
@@ -221,6 +246,7 @@ def _planned(
             stopping=_stopping(settings, len(treatments.variants) - 1),
             eliminate=eliminate,
             pad_environment=True,
+            against=treatments.against,
             declared=declared,
             short=around.short,
             control_every=around.control_every,
@@ -283,7 +309,8 @@ def _refuse_what_cannot_start(design: Design) -> None:
     from wattleak.recorder.launch import check_program
 
     for variant in design.variants:
-        check_program(variant.command[0], variant.env)
+        if variant.commit is None:  # what an older commit has is seen when its worktree is there
+            check_program(variant.command[0], variant.env)
 
 
 def _keep_noise_floor(store: SqliteStore, comparison: Comparison, machine: str, args: Namespace) -> None:
@@ -305,7 +332,13 @@ def _keep_noise_floor(store: SqliteStore, comparison: Comparison, machine: str, 
 
 
 def _execute(
-    store: SqliteStore, plan: Plan, probed: Probed, facts: Mapping[str, str], settings: Settings, args: Namespace
+    store: SqliteStore,
+    plan: Plan,
+    probed: Probed,
+    facts: Mapping[str, str],
+    settings: Settings,
+    args: Namespace,
+    roots: Mapping[str, Path],
 ) -> Experiment:
     from dataclasses import replace
 
@@ -321,12 +354,12 @@ def _execute(
     before = store.experiment(plan.experiment).runs if args.resume else ()
     if args.resume:
         end_leftovers(plan.experiment)
-    made_of, allowed = hold_to_declared(store, plan, args, {})
+    made_of, allowed = hold_to_declared(store, plan, args, roots)
     session = current_session(facts, *store.last_session(plan.experiment))
     store.save_session(plan.experiment, session)
     _announce(plan, args)
     local = LocalExecutor(
-        settings.store, probed, region=settings.region, pue=settings.pue, interval_s=settings.interval
+        settings.store, probed, region=settings.region, pue=settings.pue, interval_s=settings.interval, roots=roots
     )
     executor = WatchedExecutor(local, made_of, allowed)
     with (
@@ -364,7 +397,7 @@ def _announce(plan: Plan, args: Namespace) -> None:
         f"{design.warmups} warm-up; primary metric {design.metric}",
         file=sys.stderr,
     )
-    needed = blocks_needed(design.level, len(design.variants) - 1)
+    needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
     if design.blocks < needed:
         print(f"  {design.blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)
 
@@ -381,7 +414,7 @@ def _dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace) ->
     from wattleak.reports.plan import render_plan
 
     design = plan.design
-    needed = blocks_needed(design.level, len(design.variants) - 1)
+    needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
     if design.blocks < needed:
         raise UsageError(
             f"{design.blocks} blocks can never reach a {design.level:.0%} interval for {len(design.variants)} variants",

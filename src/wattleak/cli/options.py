@@ -22,6 +22,22 @@ def add_store(parser: ArgumentParser) -> None:
     parser.add_argument("--store", metavar="DIR", help="folder of the store (default: .wattleak)")
 
 
+def add_against(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--against",
+        metavar="REF",
+        help="hold one command against what it was: a git branch or commit, run beside it in a worktree; or stored "
+        "runs: the id of a run or experiment, ID:VARIANT, name:NAME",
+    )
+    parser.add_argument(
+        "--link",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="with --against of a commit: a file or folder that git does not have, to be seen from its worktree too",
+    )
+
+
 def add_measuring(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("measuring")
     group.add_argument("--meters", metavar="NAMES", help="meters to use, by comma: rapl, nvml, cpu-model, replay:FILE")

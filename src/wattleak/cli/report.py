@@ -34,7 +34,7 @@ def run(args: Namespace) -> int:
     import json
     from pathlib import Path
 
-    from wattleak.analysis.comparison import compare
+    from wattleak.cli.against import judged
     from wattleak.cli.settings import Settings
     from wattleak.cli.terminal import style_for
     from wattleak.model import Measurement
@@ -45,7 +45,9 @@ def run(args: Namespace) -> int:
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         kind, identity = store.find(args.id)
         found = store.measurement(identity) if kind == "run" else store.experiment(identity)
-    comparison = None if isinstance(found, Measurement) else compare(found)
+        comparison = None
+        if not isinstance(found, Measurement):
+            found, comparison = judged(store, found)
     if args.json:
         print(json.dumps(_document(found, comparison)))
         return ExitCode.DONE

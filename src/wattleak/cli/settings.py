@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Mapping
 
+    from wattleak.analysis.budgets import Budgets
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -45,6 +47,8 @@ class Settings:
     quality_regex: str | None = None
     timeout: float | None = None  # seconds of one run
     data_dir: Path | None = None
+    check_runs: int = 6  # of `check`: the fewest that give an interval at 95 %
+    budgets: Budgets | None = None  # of [tool.wattleak.budgets]; judged by `check`
 
     @classmethod
     def resolve(cls, args: Namespace) -> Settings:
@@ -146,6 +150,12 @@ def _watts(value: object) -> dict[str, float]:
     return {str(channel): _at_least(0, float)(watts) for channel, watts in pairs}
 
 
+def _budgets(value: object) -> Budgets:
+    from wattleak.analysis.budgets import parse_budgets
+
+    return parse_budgets(value)
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "store": Path,
     "region": str,
@@ -168,6 +178,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "quality_regex": str,
     "timeout": _above_zero,
     "data_dir": Path,
+    "check_runs": _at_least(1, int),
+    "budgets": _budgets,
 }
 
 assert set(_READERS) == {item.name for item in fields(Settings)}

@@ -18,6 +18,8 @@ from wattleak.recorder.reported import reported_on_stdout
 from wattleak.recorder.summary import PLANNED, read_measurement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wattleak.meters.probe import Probed
     from wattleak.model import Clock, Measurement, PlannedRun, RunContext, ShortPlan, Variant
     from wattleak.recorder.launch import Recording
@@ -50,40 +52,46 @@ class LocalExecutor:
         region: str | None = None,
         pue: float | None = None,
         interval_s: float | None = None,
+        roots: Mapping[str, Path] | None = None,
     ) -> None:
+        """`roots`: the folder in which a variant runs, by its name; where it is absent, the present one."""
         self._store = store
         self._probed = probed
         self._region = region
         self._pue = pue
         self._interval_s = interval_s
+        self._roots = roots or {}
         self.clock: Clock = MonotonicClock()
 
     def run(self, variant: Variant, planned: PlannedRun, context: RunContext) -> tuple[Measurement, str | None]:
         """Run it and say, if it cannot count, why: it failed, was ended, or ran too long."""
-        folder = new_run_folder(self._store, context.run_id)
+        root = self._roots.get(variant.name)
+        folder = new_run_folder(self._store if root is None else self._store.resolve(), context.run_id)
         work = folder / "work"
         work.mkdir()
         stdout = folder / "stdout.txt"
-        recording = launch(
-            folder,
-            variant.command,
-            self._probed,
-            run_id=context.run_id,
-            name=variant.name,
-            experiment=context.experiment,
-            env={
-                **variant.env,
-                "WATTLEAK_EXPERIMENT": context.experiment,
-                "WATTLEAK_SEED": str(planned.seed),
-                "WATTLEAK_RUN_DIR": str(work.resolve()),
-                **({"WATTLEAK_PADDING": "x" * planned.padding_b} if planned.padding_b else {}),
-            },
-            streams=Streams(os.devnull, str(stdout), str(folder / "stderr.txt")),
-            interval_s=self._interval(context.short),
-            linger_s=_LINGER_S,
-            kill_orphans=True,
-            kill_when_lost=True,
-        )
+        with contextlib.chdir(root or "."):  # the program is looked for where it runs
+            recording = launch(
+                folder,
+                variant.command,
+                self._probed,
+                run_id=context.run_id,
+                name=variant.name,
+                experiment=context.experiment,
+                env={
+                    **variant.env,
+                    **({} if root is None else {"PWD": str(root)}),
+                    "WATTLEAK_EXPERIMENT": context.experiment,
+                    "WATTLEAK_SEED": str(planned.seed),
+                    "WATTLEAK_RUN_DIR": str(work.resolve()),
+                    **({"WATTLEAK_PADDING": "x" * planned.padding_b} if planned.padding_b else {}),
+                },
+                streams=Streams(os.devnull, str(stdout), str(folder / "stderr.txt")),
+                interval_s=self._interval(context.short),
+                linger_s=_LINGER_S,
+                kill_orphans=True,
+                kill_when_lost=True,
+            )
         with recording:
             end = self._wait(recording, context, StepWatch(folder))
         printed = reported_on_stdout(stdout, context.quality_regex)

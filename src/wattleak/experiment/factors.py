@@ -61,6 +61,7 @@ class Treatments:
     variants: tuple[Variant, ...]
     factors: tuple[Factor, ...] = ()
     template: Variant | None = None
+    against: str = ""  # stored runs that a single variant is held against
 
 
 def run_table(
