@@ -6,7 +6,6 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from wattleak.source.project import Project
 from wattleak.source.referents import Class, Expression, Function, Instance, Partial, Referent
 from wattleak.source.resolving import own_nodes, qualified_name, referents
 from wattleak.source.values import CpuMultiple, Number, Text, evaluate
@@ -15,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wattleak.source.module import Module
+    from wattleak.source.project import Project
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Loop = ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_MOST_MENTIONS = 300  # of a name; who calls something of so common a name is not known
 _HOPS = 3  # calls between a loop and what runs in it
 
 
@@ -194,8 +195,8 @@ def _named_entry(module: Module, mapping: ast.Name, name: str, depth: int) -> Ar
         else:
             return None
     entry = _either(*made) if made else None
-    for node in ast.walk(module.tree) if entry is not None else ():
-        if not isinstance(node, ast.Name) or node.id != mapping.id or not isinstance(node.ctx, ast.Load):
+    for node in _read(module, mapping.id) if entry is not None else ():
+        if not isinstance(node, ast.Name):
             continue
         if module.scopes.bindings(node.id, module.scopes.scope_of[node]) is not found:
             continue
@@ -446,42 +447,39 @@ def call_sites(function: Function | Class) -> list[Site] | None:
 
 def references(function: Function | Class) -> tuple[list[Site], list[Located]]:
     """Return the calls of a function or class, and the places where it is mentioned without being called."""
-    project = function.module.project or _alone(function.module)
+    project = function.module.home
     if isinstance(function.node, ast.Lambda):
         return [], [Located(function.module, function.node)]
     if function.node in project.busy:
+        project.cuts += 1
         return [], [Located(function.module, ast.Name(function.node.name, ast.Load()))]
+    key = (function.module.path, function.node.lineno, function.node.col_offset)
+    if key in project.callers:
+        return project.callers[key]
+    cuts = project.cuts
     project.busy.add(function.node)
     try:
-        return _references(project, function, function.node.name)
+        found = _references(project, function, function.node.name)
     finally:
         project.busy.discard(function.node)
-
-
-def _alone(module: Module) -> Project:
-    """A module that was read alone is a project of one."""
-    return _One(module)
-
-
-class _One(Project):
-    def __init__(self, module: Module) -> None:
-        super().__init__()
-        self._module = module
-
-    def mentioning(self, name: str) -> Iterator[Module]:
-        if name in self._module.text:
-            yield self._module
+    if project.cuts == cuts:
+        project.callers[key] = found
+    return found
 
 
 def _references(project: Project, function: Function | Class, name: str) -> tuple[list[Site], list[Located]]:
     is_method = owner_class(function.module, function.node) is not None
     sites: list[Site] = []
     escapes: list[Located] = []
-    names, waiting = {name}, [name]
+    names, waiting, seen = {name}, [name], 0
     while waiting:
         word = waiting.pop()
         for module in project.mentioning(word):
-            for node in _mentions(module, word):
+            mentions = _read(module, word)
+            seen += len(mentions)
+            if seen > _MOST_MENTIONS:
+                return [], [Located(module, mentions[0])]
+            for node in mentions:
                 known = referents(module, node)
                 if known is None:
                     if is_method and isinstance(node, ast.Attribute):
@@ -506,19 +504,13 @@ def _references(project: Project, function: Function | Class, name: str) -> tupl
     return sites, escapes
 
 
-def _mentions(module: Module, word: str) -> Iterator[ast.Name | ast.Attribute]:
-    for node in ast.walk(module.tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()) if name == word:
-                yield node
-            case _:
-                pass
+def _read(module: Module, word: str) -> list[ast.Name | ast.Attribute]:
+    return [node for node in module.mentions.get(word, ()) if isinstance(node.ctx, ast.Load)]
 
 
 def _renamings(module: Module, word: str) -> Iterator[str]:
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.ImportFrom):
-            yield from (alias.asname for alias in node.names if alias.name == word and alias.asname)
+    for node in module.froms:
+        yield from (alias.asname for alias in node.names if alias.name == word and alias.asname)
 
 
 def _is_same(referent: Referent, wanted: Function | Class) -> bool:

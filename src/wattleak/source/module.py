@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from wattleak.source.lined import Lined, Span
 from wattleak.source.scopes import Scopes, build
 
 if TYPE_CHECKING:
-    import ast
+    from collections.abc import Mapping
     from pathlib import Path
 
     from wattleak.source.notebook import Notebook
@@ -48,6 +49,29 @@ class Module(Lined):
     def scopes(self) -> Scopes:
         """What each name is bound to."""
         return build(self.tree)
+
+    @cached_property
+    def home(self) -> Project:
+        """The project that it was scanned with, or one of its own."""
+        from wattleak.source.project import Lone  # noqa: PLC0415 - a project is made of modules
+
+        return self.project or Lone(self)
+
+    @cached_property
+    def mentions(self) -> Mapping[str, list[ast.Name | ast.Attribute]]:
+        """Every place where a name, or an attribute of that name, is read or written, in no particular order."""
+        found: dict[str, list[ast.Name | ast.Attribute]] = {}
+        for node in self.scopes.scope_of:
+            if isinstance(node, ast.Name):
+                found.setdefault(node.id, []).append(node)
+            elif isinstance(node, ast.Attribute):
+                found.setdefault(node.attr, []).append(node)
+        return found
+
+    @cached_property
+    def froms(self) -> tuple[ast.ImportFrom, ...]:
+        """Every `from x import y`."""
+        return tuple(node for node in self.scopes.scope_of if isinstance(node, ast.ImportFrom))
 
     def span(self, node: ast.expr | ast.stmt) -> Span:
         """Return where `node` stands. The parser counts columns in UTF-8 bytes; this counts characters."""

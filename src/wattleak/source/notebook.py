@@ -156,6 +156,8 @@ def _sources(text: str, document: object) -> list[tuple[int, str, int, int]]:
     """Return number, source and the place of the source of every code cell."""
     if not isinstance(document, dict):
         raise TypeError
+    if not isinstance(document.get("cells", []), list):
+        raise TypeError
     top = {key: start for key, start, _ in json_text.members(text, json_text.first(text))}
     if "cells" in top:
         starts = [start for start, _ in json_text.elements(text, top["cells"])]

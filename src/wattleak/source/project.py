@@ -19,8 +19,10 @@ from wattleak.source.reading import NOTEBOOK_SUFFIX, bytes_of, module_of, notebo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from wattleak.source.calls import Located, Site
+
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", ".hg")
-_KEPT = 200  # parsed modules; a tree takes some fifty times the memory of its text
+_KEPT = 500  # parsed modules; a tree takes some fifty times the memory of its text
 
 
 class Project:
@@ -31,8 +33,12 @@ class Project:
         self._texts: dict[Path, bytes | None] = {}
         self._modules: OrderedDict[Path, Module | None] = OrderedDict()
         self._found: dict[tuple[Path, str], Path | None] = {}
+        self._holding: dict[str, list[Path]] = {}
         self._fingerprint = ""
-        self.busy: set[object] = set()  # questions that are being answered, so that none waits for itself
+        self.busy: set[object] = set()  # functions whose callers are being looked for, so that none waits for itself
+        self.cuts = 0  # answers that were cut short for it, or for lack of patience: what rests on them is not kept
+        self.steps: int | None = None  # that the question being answered has taken; None: there is none
+        self.callers: dict[object, tuple[list[Site], list[Located]]] = {}  # what `calls.references` found
         self.asked: set[Path] = set()  # files whose content, or absence, has been looked at since `begin`
         self.asked_whole = False  # all files were searched since `begin`
 
@@ -95,15 +101,14 @@ class Project:
     def mentioning(self, name: str) -> Iterator[Module]:
         """Yield the scanned modules whose text holds `name`."""
         self.asked_whole = True
-        word = name.encode()
-        for path in self._files:
-            if path.suffix not in {".py", ".pyw", NOTEBOOK_SUFFIX}:
-                continue
-            data = self._data(path)
-            if data is not None and word in data:
-                module = self.module_at(path)
-                if module is not None:
-                    yield module
+        if name not in self._holding:
+            word = name.encode()
+            python = (path for path in self._files if path.suffix in {".py", ".pyw", NOTEBOOK_SUFFIX})
+            self._holding[name] = [path for path in python if word in (self._data(path) or b"")]
+        for path in self._holding[name]:
+            module = self.module_at(path)
+            if module is not None:
+                yield module
 
     def content_of(self, path: Path) -> str | None:
         """Return a digest of a file; None: it does not exist or cannot be read."""
@@ -156,3 +161,15 @@ def _namespace(folder: Path) -> Path | None:
         return folder if folder.is_dir() and any(entry.suffix == ".py" for entry in folder.iterdir()) else None
     except OSError:
         return None
+
+
+class Lone(Project):
+    """A module that was read alone: a project of one."""
+
+    def __init__(self, module: Module) -> None:
+        super().__init__()
+        self._module = module
+
+    def mentioning(self, name: str) -> Iterator[Module]:
+        if name in self._module.text:
+            yield self._module

@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wattleak.source.project import Project
 from wattleak.source.referents import (
     Class,
     Expression,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from wattleak.source.module import Module
+    from wattleak.source.project import Project
     from wattleak.source.scopes import Scope
 
 Known = frozenset[Referent]
@@ -66,8 +66,21 @@ _GIVE_THEMSELVES = {
 
 def referents(module: Module, expression: ast.expr) -> Known | None:
     """Return everything that `expression` can stand for; None: it can be something that is not known."""
-    found = Resolver(module).resolve(module, expression)
-    return found or None
+    project = module.home
+    remembered: dict[ast.expr, Known | None] = module.__dict__.setdefault("_referents", {})
+    if expression in remembered:
+        return remembered[expression]
+    first, cuts = project.steps is None, project.cuts
+    if first:  # otherwise it is a part of another question, whose patience it shares
+        project.steps = 0
+    try:
+        found = Resolver(project).resolve(module, expression) or None
+    finally:
+        if first:
+            project.steps = None
+    if project.cuts == cuts or (first and not project.busy):
+        remembered[expression] = found
+    return found
 
 
 def qualified_names(module: Module, expression: ast.expr) -> frozenset[str] | None:
@@ -117,14 +130,14 @@ def _is_a(referent: Referent, wanted: frozenset[str], depth: int) -> bool | None
 class Resolver:
     """One question, with what was seen on the way: chains of names cost no more than their length."""
 
-    def __init__(self, module: Module) -> None:
-        self.project = module.project or Project()
-        self.steps = 0
+    def __init__(self, project: Project) -> None:
+        self.project = project
         self.visiting: set[ast.AST] = set()
 
     def resolve(self, module: Module, node: ast.expr, depth: int = _DEPTH) -> Known | None:
-        self.steps += 1
-        if depth <= 0 or self.steps > _STEPS:
+        self.project.steps = (self.project.steps or 0) + 1
+        if depth <= 0 or self.project.steps > _STEPS:
+            self.project.cuts += 1
             return None
         if node in self.visiting:
             return _NOTHING  # `model = model.to(device)`: what it is besides itself is found on the way
@@ -487,8 +500,8 @@ def stored_from_outside(module: Module, name: str) -> bool:
     """Tell whether the module writes `something.name = ...` where something is not `self`."""
     if name not in module.scopes.stored_attributes:
         return False
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Attribute) and node.attr == name and not isinstance(node.ctx, ast.Load):
+    for node in module.mentions.get(name, ()):
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             base = node.value
             if not isinstance(base, ast.Name) or base.id not in {"self", "cls"}:
                 return True
@@ -541,8 +554,8 @@ def _is_written_to(module: Module, container: ast.expr) -> bool:
     names = {target.id for target in targets if isinstance(target, ast.Name)}
     if len(names) != len(targets):
         return True
-    for node in ast.walk(module.tree):
-        if not isinstance(node, ast.Name) or node.id not in names or not isinstance(node.ctx, ast.Load):
+    for node in (node for name in names for node in module.mentions.get(name, ())):
+        if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
         above = module.scopes.parent_of.get(node)
         match above:
@@ -558,8 +571,4 @@ def _is_written_to(module: Module, container: ast.expr) -> bool:
 def _star_imports(module: Module) -> list[ast.ImportFrom]:
     if not module.scopes.last_star_line:
         return []
-    return [
-        node
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
-    ]
+    return [node for node in module.froms if any(alias.name == "*" for alias in node.names)]

@@ -115,9 +115,8 @@ def _stored(module: Module, target: ast.expr, statement: ast.AST, seen: set[ast.
             home = module.scopes.bindings(name, module.scopes.scope_of[target])
             mentions = [
                 node
-                for node in ast.walk(module.tree)
+                for node in module.mentions.get(name, ())
                 if isinstance(node, ast.Name)
-                and node.id == name
                 and not isinstance(node.ctx, ast.Store)
                 and module.scopes.bindings(name, module.scopes.scope_of[node]) is home
             ]
