@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 VERBS = (
     "measure",
     "compare",
+    "check",
     "study",
     "scan",
     "explain",
