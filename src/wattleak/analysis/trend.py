@@ -14,6 +14,7 @@ import math
 import statistics
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -144,10 +145,7 @@ def _changes(points: Sequence[SessionPoint]) -> tuple[ChangePoint, ...] | None:
     if len(points) < FEWEST or min(point.value for point in points) <= 0.0:
         return None
     edges = [0, *change_indices([point.value for point in points]), len(points)]
-    medians = [
-        statistics.median(point.value for point in points[start:end])
-        for start, end in zip(edges, edges[1:], strict=False)
-    ]
+    medians = [statistics.median(point.value for point in points[start:end]) for start, end in pairwise(edges)]
     return tuple(
         ChangePoint(points[edge].started_at, edge, before, after, after / before - 1.0)
         for edge, before, after in zip(edges[1:-1], medians, medians[1:], strict=False)

@@ -59,7 +59,8 @@ def question(args: Namespace, settings: Settings) -> Question:
     if stored:
         if args.link:
             raise UsageError("--link is for the worktree of a commit", f"{args.against} names stored runs")
-        return Question(Treatments((candidate,), against=stored), f"{shlex.join(redact_command(candidate.command))} against {stored}")
+        title = f"{shlex.join(redact_command(candidate.command))} against {stored}"
+        return Question(Treatments((candidate,), against=stored), title)
     if commit is None:
         raise UsageError(
             f"--against {args.against}: no branch or commit of this project and nothing stored has that name",

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from wattleak.cli import options
-from wattleak.errors import ExitCode
+from wattleak.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -16,6 +16,12 @@ SUMMARY = "list stored runs and experiments"
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--runs-of", metavar="ID", help="only the runs of this experiment")
+    parser.add_argument(
+        "--trend",
+        metavar="NAME",
+        help="a metric of the runs with this name, title or command over weeks, with change points",
+    )
+    parser.add_argument("--metric", metavar="NAME", help="with --trend: which (default: measured energy, else cpu_s)")
     options.add_store(parser)
     options.add_output(parser)
 
@@ -28,6 +34,12 @@ def run(args: Namespace) -> int:
     from wattleak.store.sqlite import SqliteStore
 
     settings = Settings.resolve(args)
+    if args.trend is not None:
+        from wattleak.cli.trend import run_trend
+
+        return run_trend(args, settings)
+    if args.metric is not None:
+        raise UsageError("--metric is for --trend", "wattleak list --trend NAME --metric duration_s")
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         runs = store.runs()
         experiments = store.experiments()
