@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.analysis.effect import log_ratios
 from wattleak.analysis.metrics import readings_alike
-from wattleak.model import Order
+from wattleak.model import CONTROL, Order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,6 +110,29 @@ def counting_blocks(experiment: Experiment) -> tuple[Block, ...]:
         if len(runs) == len(by_variant) and by_variant.keys() >= variants - dropped:
             latest[number] = Block(number, attempt, by_variant)
     return tuple(latest.values())
+
+
+def not_counted(experiment: Experiment) -> tuple[tuple[Run, str], ...]:
+    """Return every run that does not count, and why; runs of the reference program are no variant's and left out."""
+    blocks = {block.number: block for block in counting_blocks(experiment)}
+    counted = {run.id for block in blocks.values() for run in block.runs.values()}
+    distinct = {run.id: run for run in experiment.runs if run.variant != CONTROL and run.id not in counted}
+    return tuple(
+        (run, _why_not(run, blocks[run.block].attempt if run.block in blocks else None)) for run in distinct.values()
+    )
+
+
+def _why_not(run: Run, counted_attempt: int | None) -> str:
+    """Why a run does not count, the firmest reason first."""
+    if run.failure is not None:
+        return f"failed: {run.failure}"
+    if run.block < 0:
+        return "warm-up"
+    if not run.measurement.complete:
+        return f"incomplete: {run.measurement.incomplete_reason or 'the recording stopped early'}"
+    if counted_attempt is not None and counted_attempt > run.attempt:
+        return f"attempt {counted_attempt} of its block counts instead"
+    return "its block is not whole"
 
 
 def _numbered_pairs(experiment: Experiment, variants: set[str]) -> tuple[Block, ...]:

@@ -24,6 +24,8 @@ VERBS = (
     "list",
     "import",
     "report",
+    "export",
+    "verify",
     "doctor",
     "selftest",
     "completion",

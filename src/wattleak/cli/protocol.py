@@ -123,7 +123,9 @@ def gate_for(plan: Plan, probed: Probed, clock: Clock) -> Iterator[Gate | None]:
 
 
 @contextmanager
-def leftovers_for(plan: Plan, settings: Settings, *, resumed: bool, inputs: frozenset[str] = frozenset()) -> Iterator[Leftovers]:
+def leftovers_for(
+    plan: Plan, settings: Settings, *, resumed: bool, inputs: frozenset[str] = frozenset()
+) -> Iterator[Leftovers]:
     """Watches the working folder for files that runs leave for each other."""
     from datetime import datetime
     from pathlib import Path

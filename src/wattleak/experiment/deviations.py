@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wattleak.documents import design_document
-from wattleak.experiment.design import plan_digest
+from wattleak.experiment.design import plan_digest, redacted
+from wattleak.experiment.differences import difference_from_document
 from wattleak.model import CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from wattleak.model import Plan, Run
+    from wattleak.model import Experiment, Plan, Run
 
 _MOST = 5  # of one kind that are told one by one
 
@@ -36,6 +37,21 @@ def deviations(plan: Plan, written: Plan | str, runs: Sequence[Run]) -> tuple[st
         *([f"plan.json {written}"] if isinstance(written, str) else _plans(plan, written)),
         *_few(_cells(plan, own)),
         *_few(_order(plan, own)),
+    )
+
+
+def as_found(experiment: Experiment, records: Sequence[Mapping[str, Any]], written: Plan | str) -> Experiment:
+    """An experiment with what is known of it besides its runs: the declared difference, and whether the plan was kept.
+
+    `records` are the documents of provenance, one for each start; `written` as in `deviations`.
+    """
+    plan = replace(experiment.plan, design=redacted(experiment.plan.design))
+    accepted = [f"declared on resuming: {what}" for record in records for what in record["accepted"]]
+    return replace(
+        experiment,
+        notes=(*experiment.notes, *accepted),
+        differences=tuple(map(difference_from_document, records[0]["differences"])) if records else (),
+        exploratory=deviations(plan, written, experiment.runs),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.blocks import counting_blocks
+from wattleak.analysis.blocks import counting_blocks, not_counted
 from wattleak.analysis.metrics import METRICS, metric_origin, metric_value
 from wattleak.model import CONTROL
 
@@ -35,16 +35,13 @@ class RunRow:
 
 def run_rows(experiment: Experiment) -> tuple[RunRow, ...]:
     """All runs in the order in which they began, warm-ups, failures and superseded attempts included."""
-    blocks = {block.number: block for block in counting_blocks(experiment)}
-    counted = {run.id for block in blocks.values() for run in block.runs.values()}
+    reasons = {run.id: why for run, why in not_counted(experiment)}
     distinct = {run.id: run for run in experiment.runs if run.variant != CONTROL}.values()
     ordered = sorted(distinct, key=lambda run: run.measurement.started_at)  # ISO 8601 in UTC sorts as time does
-    rows = []
-    for order, run in enumerate(ordered, start=1):
-        later = blocks[run.block].attempt if run.block in blocks else None
-        why_not = "" if run.id in counted else _why_not(run, later)
-        rows.append(RunRow(run, order, _status(run, counts=run.id in counted), why_not, _values(run)))
-    return tuple(rows)
+    return tuple(
+        RunRow(run, order, _status(run, counts=run.id not in reasons), reasons.get(run.id, ""), _values(run))
+        for order, run in enumerate(ordered, start=1)
+    )
 
 
 def block_changes(experiment: Experiment, reference: str, candidate: str, metric: str) -> tuple[float, ...]:
@@ -73,16 +70,3 @@ def _status(run: Run, *, counts: bool) -> str:
     if run.failure is not None:
         return "failed"
     return "warm-up" if run.block < 0 else "not counted"
-
-
-def _why_not(run: Run, counted_attempt: int | None) -> str:
-    """Why a run does not count, the firmest reason first."""
-    if run.failure is not None:
-        return f"failed: {run.failure}"
-    if run.block < 0:
-        return "warm-up"
-    if not run.measurement.complete:
-        return f"incomplete: {run.measurement.incomplete_reason or 'the recording stopped early'}"
-    if counted_attempt is not None and counted_attempt > run.attempt:
-        return f"attempt {counted_attempt} of its block counts instead"
-    return "its block is not whole"

@@ -29,8 +29,7 @@ from wattleak.documents import (
 from wattleak.environment.provenance import provenance_from_document
 from wattleak.errors import OwnFailure, UsageError
 from wattleak.experiment.design import redacted
-from wattleak.experiment.deviations import deviations
-from wattleak.experiment.differences import difference_from_document
+from wattleak.experiment.deviations import as_found
 from wattleak.model import Experiment, Measurement, NoiseFloor, Plan, Run, Session, StoredExperiment, StoredRun
 from wattleak.recorder.journal import JOURNAL
 from wattleak.recorder.launch import ensure_store
@@ -286,15 +285,26 @@ class SqliteStore:
     def as_found(self, experiment: Experiment) -> Experiment:
         """The same with what else is stored of it: the declared difference, and whether the plan was kept to."""
         identity = experiment.plan.experiment
-        plan = replace(experiment.plan, design=redacted(experiment.plan.design))
-        records = self.provenance_documents(identity)
-        accepted = [f"declared on resuming: {what}" for record in records for what in record["accepted"]]
-        return replace(
-            experiment,
-            notes=(*experiment.notes, *accepted),
-            differences=tuple(map(difference_from_document, records[0]["differences"])) if records else (),
-            exploratory=deviations(plan, self.written_plan(identity), experiment.runs),
+        return as_found(experiment, self.provenance_documents(identity), self.written_plan(identity))
+
+    def run_documents(self, experiment: str) -> list[dict[str, Any]]:
+        """Every run of an experiment as it was saved, in the order in which they ran."""
+        rows = self._db.execute(
+            "select document from runs where experiment = ? and block is not null order by started_at, rowid",
+            (experiment,),
         )
+        return [json.loads(text) for (text,) in rows]
+
+    def document(self, run_id: str) -> dict[str, Any]:
+        """One run as it was saved."""
+        row = self._db.execute("select document from runs where id = ?", (run_id,)).fetchone()
+        document: dict[str, Any] = json.loads(row[0])
+        return document
+
+    def plan_files(self, experiment: str) -> dict[str, bytes]:
+        """plan.json and the longer plans that followed it, as they lie in the folder of the experiment."""
+        folder = self.folder / "experiments" / experiment
+        return {path.name: path.read_bytes() for path in sorted(folder.glob("plan*.json"))}
 
     def written_plan(self, experiment: str) -> Plan | str:
         """plan.json as it is now, or in words why it cannot be read."""
