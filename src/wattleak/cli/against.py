@@ -94,6 +94,7 @@ def _against_commit(commit: str, written: str, candidate: Variant, args: Namespa
     """The same command in a worktree of the commit, and where we are. What the worktree lacks is said."""
     import re
     from dataclasses import replace
+    from os.path import normpath
 
     from wattleak.environment.redaction import redact_command
     from wattleak.executors.worktree import commit_of, not_in_git, submodules, uncommitted
@@ -110,10 +111,8 @@ def _against_commit(commit: str, written: str, candidate: Variant, args: Namespa
         name = commit[:12]
     before = replace(candidate, name=name, commit=commit, linked=tuple(args.link))
     if not args.quiet:
-        linked = {path.rstrip("/") for path in args.link}
-        _say_what_is_missing(
-            [path for path in not_in_git() if path.rstrip("/") not in linked], submodules(commit), candidate, name
-        )
+        linked = {normpath(path) for path in args.link}
+        _say_what_is_missing([path for path in not_in_git() if path not in linked], submodules(commit), candidate, name)
     state = f"{(head or '')[:9]}{f' and {changed} uncommitted' if changed else ''}"
     title = f"{shlex.join(redact_command(candidate.command))}: working tree ({state}) against {written} ({commit[:9]})"
     return Question(Treatments((before, candidate)), title)
@@ -124,7 +123,7 @@ def _say_what_is_missing(paths: list[str], submodules: tuple[str, ...], candidat
         more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
         print(
             f"wattleak: {name} will not see what git does not have: {', '.join(paths[:_MOST_NAMED])}{more}\n"
-            f"  try: --link {shlex.quote(paths[0].rstrip('/'))} if the program reads it",
+            f"  try: --link {shlex.quote(paths[0])} if the program reads it",
             file=sys.stderr,
         )
     if submodules:

@@ -56,12 +56,17 @@ def submodules(commit: str) -> tuple[str, ...]:
 
 
 def not_in_git() -> tuple[str, ...]:
-    """What lies in the present folder and no commit has, as far as it is not made by tools: data, most often."""
-    listed = _git("status", "--porcelain", "--ignored", "--untracked-files=normal", "--", ".")
-    paths = (line[3:].strip('"') for line in listed.splitlines() if line[:2] in {"!!", "??"})
+    """Paths, from here, that no commit has, as far as they are not made by tools: data, most often."""
+    listed = _git("status", "--porcelain", "--ignored", "--untracked-files=normal")
+    top = top_level()
+    paths = [
+        os.path.relpath(top / line[3:].strip('"'), Path.cwd())
+        for line in listed.splitlines()
+        if line[:2] in {"!!", "??"}
+    ]
     made = {"__pycache__", ".wattleak", ".venv", "venv", ".git", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
     return tuple(
-        path for path in paths if not made & set(Path(path).parts) and not path.endswith((".pyc", ".egg-info/"))
+        path for path in paths if not made & set(Path(path).parts) and not path.endswith((".pyc", ".egg-info"))
     )
 
 
@@ -107,19 +112,19 @@ def _worktree(commit: str, linked: Sequence[str], store: Path) -> Iterator[Path]
 
 def _link(path: str, top: Path, tree: Path, store: Path) -> None:
     """Make a path of the working tree appear in the worktree too."""
-    ours = Path.cwd() / path
+    ours = Path(os.path.normpath(Path.cwd() / path))  # without following a link: the program opens it by this name
     try:
-        place = tree / ours.absolute().relative_to(top)
+        place = tree / ours.relative_to(top)
     except ValueError:
         raise UsageError(f"--link {path}: it is not inside {top}", "programs find it there anyway") from None
     if not ours.exists():
         raise UsageError(f"--link {path}: there is no such file or folder", "give a path from where you are")
-    if store.resolve() == ours.resolve() or ".." in Path(path).parts:
+    if store.resolve() == ours.resolve() or ours == top:
         raise UsageError(f"--link {path}: this cannot be linked", "name the data that the program reads")
     if place.is_symlink() or place.exists():
         raise UsageError(f"--link {path}: the commit has it itself", "leave this --link out")
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.symlink_to(ours.absolute())
+    place.symlink_to(ours)
 
 
 def _remove_leftovers() -> None:

@@ -245,6 +245,8 @@ def _agreement(experiment: Experiment, pair: PairComparison) -> tuple[Line, ...]
     primary = pair.metrics.get(pair.primary_metric)
     if primary is None or primary.change is None:
         return ()
+    if experiment.plan.design.against:
+        return _unpaired(experiment, pair, primary)
     from wattleak.reports.figures import block_changes  # noqa: PLC0415 - loads numpy, which a single run does not need
 
     changes = block_changes(experiment, pair.reference, pair.candidate, pair.primary_metric)
@@ -261,6 +263,21 @@ def _agreement(experiment: Experiment, pair: PairComparison) -> tuple[Line, ...]
         blocks = words.count(len(changes), "block")
         lines.append(Line("power", f"{blocks} as noisy as these find a change of {seen} four times out of five"))
     return tuple(lines)
+
+
+def _unpaired(experiment: Experiment, pair: PairComparison, primary: MetricComparison) -> tuple[Line, ...]:
+    """Runs of now beside stored ones: there are no blocks to agree."""
+    counts = [
+        sum(run.variant == name and run.block >= 0 and run.failure is None for run in experiment.runs)
+        for name in (pair.reference, pair.candidate)
+    ]
+    text = f"{words.count(counts[1], 'run')} of now against {words.count(counts[0], 'stored run')}, not in blocks"
+    if primary.p_value is not None:
+        text += f"; Brunner-Munzel test p = {units.probability(primary.p_value)}"
+    sizes = primary.sizes
+    if sizes is not None and sizes.a12 is not None:
+        text += f", a run of now is the higher one with probability {sizes.a12:.2f}"
+    return (Line("unpaired", text),)
 
 
 def _after_comparison(experiment: Experiment, comparison: Comparison) -> tuple[str, ...]:
