@@ -230,3 +230,37 @@ def test_the_commit_and_its_state_are_recorded(wattleak: CommandLine) -> None:
 
     assert record["commit"] == git("rev-parse", "HEAD")
     assert record["is_dirty"] is True
+
+
+def test_two_commits_of_one_program_differ_by_their_source(wattleak: CommandLine) -> None:
+    def git(*words: str) -> None:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *identity, *words], cwd=wattleak.folder, check=True, capture_output=True)
+
+    (wattleak.folder / "same.py").write_text("ONE = 1\n")
+    (wattleak.folder / "a.py").write_text("import same\nprint(1)\n")
+    git("init", "-q")
+    git("add", "a.py", "same.py")
+    git("commit", "-qm", "one")
+    (wattleak.folder / "a.py").write_text("import same\nprint(2)\n")
+    document = wattleak.document("compare", "--against", "HEAD", *FEW, "--", PYTHON, "a.py")
+    (difference,) = document["difference"]
+
+    assert difference["summary"] == ["source: a.py → a.py (+1 −1 lines)"]  # noqa: RUF001
+    assert "-print(1)\n+print(2)" in difference["diff"]
+
+
+def test_a_store_of_before_is_taken_over_with_all_that_is_in_it(wattleak: CommandLine) -> None:
+    """Version 2 had neither provenance nor checksums."""
+    first = wattleak.document("compare", f"{PYTHON} -c 1", f"{PYTHON} -c 2", *FEW)
+    with sqlite3.connect(wattleak.folder / ".wattleak" / "wattleak.db") as database:
+        database.execute("drop table provenance")
+        database.execute("drop table checksums")
+        database.execute("pragma user_version = 2")
+    again = wattleak.document("report", first["experiment_id"])
+    with sqlite3.connect(wattleak.folder / ".wattleak" / "wattleak.db") as database:
+        (version,) = database.execute("pragma user_version").fetchone()
+
+    assert [run["run_id"] for run in again["runs"]] == [run["run_id"] for run in first["runs"]]
+    assert version == 3
+    assert wattleak("compare", "--resume", first["experiment_id"], "-q").returncode == 0
