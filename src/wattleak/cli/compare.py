@@ -387,13 +387,13 @@ def _announce(plan: Plan, args: Namespace) -> None:
     if args.quiet:
         return
     from wattleak.analysis.feasibility import blocks_needed
-    from wattleak.reports.words import order_in_words
+    from wattleak.reports.words import count, order_in_words
 
     design = plan.design
     sessions = f" x {design.sessions} sessions" if design.sessions > 1 else ""
     order = f"order {order_in_words(design)} (seed {design.seed})"
     print(
-        f"experiment {plan.experiment}: {len(design.variants)} variants x {design.blocks} blocks{sessions}, {order}, "
+        f"experiment {plan.experiment}: {count(len(design.variants), "variant")} x {count(design.blocks, "block")}{sessions}, {order}, "
         f"{design.warmups} warm-up; primary metric {design.metric}",
         file=sys.stderr,
     )

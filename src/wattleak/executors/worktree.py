@@ -157,8 +157,12 @@ def _remove(folder: Path) -> None:
 
 def _lock(descriptor: int) -> None:
     """Raises OSError when another process holds it."""
-    import fcntl  # noqa: PLC0415 - Windows has none
-
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        raise UsageError(
+            "a commit cannot be run in a worktree on this system", "compare two checkouts: wattleak compare A B"
+        ) from None
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
