@@ -393,8 +393,8 @@ def _announce(plan: Plan, args: Namespace) -> None:
     sessions = f" x {design.sessions} sessions" if design.sessions > 1 else ""
     order = f"order {order_in_words(design)} (seed {design.seed})"
     print(
-        f"experiment {plan.experiment}: {count(len(design.variants), "variant")} x {count(design.blocks, "block")}{sessions}, {order}, "
-        f"{design.warmups} warm-up; primary metric {design.metric}",
+        f"experiment {plan.experiment}: {count(len(design.variants), 'variant')} x {count(design.blocks, 'block')}"
+        f"{sessions}, {order}, {design.warmups} warm-up; primary metric {design.metric}",
         file=sys.stderr,
     )
     needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
