@@ -39,7 +39,8 @@ def table(results: list[Row], source: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _cell(rows: list[Row], source: str) -> str:
-    found = sorted((abs(error), error, row) for row in rows if (error := error_of(row, source)) is not None and row)
+    read = ((abs(error), error, row) for row in rows if (error := error_of(row, source)) is not None and row)
+    found = sorted(read, key=lambda item: item[:2])
     refused = [row["error"] for row in rows if "error" in row]
     if not found:
         return _shorten(refused[0]) if refused else "no figure"

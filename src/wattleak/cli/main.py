@@ -32,6 +32,9 @@ VERBS = (
 )
 """One module of this package each (see also `_MODULES`): SUMMARY, configure(parser), run(args) -> exit code."""
 
+_AFTER_DASHES = {"study": "arguments", "compare": "commands", "check": "commands"}
+"""Verbs whose positional words may follow `--`, and what those words are called. `measure` takes the rest by itself."""
+
 _MODULES = {"import": "import_", "list": "listing"}
 
 
@@ -39,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the `wattleak` command. Returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser(words)
-    args = parser.parse_args(words)
+    args = _parse(parser, words)
     try:
         if args.verb is None:
             parser.print_help()
@@ -68,6 +71,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("  try: the same command after `wattleak --traceback`, and report what it prints", file=sys.stderr)
         return ExitCode.OWN_FAILURE
     return code
+
+
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Parse. What follows `--` belongs to the user's program wherever the options stand.
+
+    argparse gives words after `--` to a list of positional words only when no option stands between the two.
+    """
+    verb = next((word for word in words if not word.startswith("-")), None)
+    taker = _AFTER_DASHES.get(verb or "")
+    if taker is None or "--" not in words:
+        return parser.parse_args(words)
+    at = words.index("--")
+    args = parser.parse_args(words[:at])
+    setattr(args, taker, [*getattr(args, taker), *words[at + 1 :]])
+    return args
 
 
 def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
