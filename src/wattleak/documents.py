@@ -666,9 +666,7 @@ def _quality_document(quality: QualityComparison) -> Document:
         "reference": quality.reference,
         "candidate": quality.candidate,
         "blocks": quality.blocks,
-        **(
-            {"outputs": list(quality.outputs), "outputs_differ": quality.outputs_differ} if quality.outputs else {}
-        ),
+        **({"outputs": list(quality.outputs), "outputs_differ": quality.outputs_differ} if quality.outputs else {}),
     }
 
 

@@ -277,7 +277,9 @@ class Trace:
     holders: Mapping[str, Holders] = field(default_factory=dict)  # absent: nobody was seen, or nobody can be seen
     cpus: int = 1  # CPUs of the machine
     use: Mapping[str, tuple[DeviceUse, ...]] = field(default_factory=dict)  # device channel -> readings in time order
-    counting: Mapping[str, tuple[Counting, ...]] = field(default_factory=dict)  # channel -> who counts it, in time order
+    counting: Mapping[str, tuple[Counting, ...]] = field(
+        default_factory=dict
+    )  # channel -> who counts it, in time order
     steps: tuple[StepRun, ...] = ()
 
 
