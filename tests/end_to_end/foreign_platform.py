@@ -143,6 +143,10 @@ def become(platform: str) -> None:
     for name in MODULES[platform]:
         sys.modules.pop(name, None)
     sys.meta_path.insert(0, Missing(MODULES[platform], platform))  # type: ignore[arg-type]
+    for module in (os, signal):  # subprocess looks names up as it runs, and was made for this system
+        whole = types.ModuleType(module.__name__)
+        whole.__dict__.update(module.__dict__)
+        setattr(subprocess, module.__name__, whole)
     for module, names in ((os, OS_NAMES[platform]), (signal, SIGNALS[platform])):
         for name in names:
             vars(module).pop(name, None)

@@ -28,7 +28,7 @@ _MOST_FILES = 20_000
 _NOT_LOOKED_INTO = frozenset({"__pycache__", "node_modules"})
 _MODIFY, _ACCESS, _CLOSE_NOWRITE, _IGNORED = 0x2, 0x1, 0x10, 0x8000  # inotify(7)
 _EVENT = struct.Struct("iIII")
-_NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
+_NONBLOCK_CLOEXEC = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _NAMES_SHOWN = 5
 
 Stamp = tuple[int, int, int]
