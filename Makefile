@@ -22,11 +22,11 @@ demo: venv ## prove what a smell costs on real training: about three minutes on 
 
 test: venv ## run the checks and the tests; what needs a browser says so and is skipped
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-full: venv browser ## run the checks and all tests; installs a browser and requires it
 	$(MAKE) --no-print-directory lint
-	WATTLEAK_REQUIRE_BROWSER=1 $(BIN)/python -m pytest
+	WATTLEAK_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 browser: venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright
