@@ -44,11 +44,13 @@ rng = random.Random(int(sys.argv[1]))
 number = 0
 while True:
     start = time.monotonic()
-    with wattleak.measure(f"interval {number}"):
+    with wattleak.measure(f"interval {number}") as block:
         until = time.monotonic() + rng.uniform(0.002, 0.05)
         while time.monotonic() < until:
             wattleak.step()
             time.sleep(0.001)
+    if block._unmeasured:  # the recorder was killed before this block: the program would go on for ever
+        break
     os.write(done, f"{number} {start} {time.monotonic()}\\n".encode())
     number += 1
 """

@@ -269,7 +269,7 @@ class TestAccounting:
                 pid = os.fork()
                 if pid == 0:
                     private = bytearray(b"y") * (20 << 20)
-                    time.sleep(1.5)
+                    time.sleep(4)
                     os._exit(0)
                 children.append(pid)
             for pid in children: os.waitpid(pid, 0)

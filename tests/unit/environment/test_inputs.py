@@ -66,7 +66,7 @@ def test_the_words_say_what_is_data_configuration_and_output(project: Path) -> N
     with (project / "big.json").open("w") as file:
         file.truncate(2_000_000)
     command = "python train.py --config=conf.yaml --data images --labels big.json --save-to old.pt -o log.txt lr=0.1"
-    found = find_inputs([*command.split(), "init=weights.bin", ".", "/dev/null"], os.environ, None, project)
+    found = find_inputs([*command.split(), "init=weights.bin", ".", "/dev/null"], {}, None, project)
 
     assert names(found.config, project) == {"conf.yaml"}
     assert names(found.data, project) == {"images/a.png", "big.json", "weights.bin"}

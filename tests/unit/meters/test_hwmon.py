@@ -212,7 +212,7 @@ def test_a_machine_without_sensors_lacks_nothing(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes an ordinary user")
 def test_a_sensor_for_root_only_is_a_loss_with_its_remedy(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     (device(tmp_path, 0, "amd_energy", **AMD_ENERGY) / "energy2_input").chmod(0o400)
     acpi(tmp_path, 1, 100_000_000)

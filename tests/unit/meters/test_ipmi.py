@@ -198,7 +198,7 @@ def test_a_device_for_root_only_is_told_apart_from_a_missing_one(tmp_path):
         "answer = ipmi_probe._explain(b'', sys.argv[2].encode(), sys.argv[1])\n"
         "print(answer.reason, '|', answer.remedy)\n"
     )
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     words = [str(tmp_path), NO_DEVICE]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)

@@ -138,7 +138,7 @@ def test_a_user_who_may_not_is_told_what_to_type_and_what_it_risks(tmp_path):
         "answer = PerfRaplMeter(*sys.argv[1:]).probe()\n"
         "print(answer.reason, '|', answer.remedy)\n"
     )
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     level = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
     if level < 1:
