@@ -96,7 +96,7 @@ class TestMeters:
         text = wattleak("doctor", "--quick", env={"WATTLEAK_POWERCAP": str(tree)}).stdout
 
         assert "no RAPL counter can be read" in text
-        assert f"cat {tree}/intel-rapl:0/energy_uj" in text
+        assert f"cat{tree}/intel-rapl:0/energy_uj" in "".join(text.split())  # wherever the line is broken
 
     def test_a_scripted_meter_that_is_asked_for_is_shown_as_simulated(self, wattleak: CommandLine) -> None:
         row = {"name": "cpu0", "part": "cpu", "quantity": "energy_j", "period_s": 1, "points": [[0, 0], [1, 5]]}
