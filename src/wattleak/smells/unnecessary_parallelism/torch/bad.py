@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from statistics import fmean
 
 import torch
 from torch import nn
@@ -28,17 +29,17 @@ def build_model(images: ImageData) -> nn.Sequential:
 
 def train_one_epoch(
     model: nn.Sequential, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor, batch: int
-) -> float:
-    """Return the mean loss over the epoch."""
+) -> list[float]:
+    """Return the loss of each step, before its update."""
     model.train()
-    total = 0.0
+    losses = []
     for rows in torch.randperm(len(images)).split(batch):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(images[rows]), labels[rows])
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(rows)
-    return total / len(images)
+        losses.append(loss.item())
+    return losses
 
 
 @torch.no_grad()
@@ -77,11 +78,13 @@ def main() -> None:
 
     model = build_model(data)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    losses: list[float] = []
     for epoch in range(1, arguments.epochs + 1):
-        loss = train_one_epoch(model, optimizer, train_images, train_labels, arguments.batch)
-        print(f"epoch {epoch}/{arguments.epochs} loss {loss:.4f}", flush=True)
+        of_epoch = train_one_epoch(model, optimizer, train_images, train_labels, arguments.batch)
+        print(f"epoch {epoch}/{arguments.epochs} loss {fmean(of_epoch):.4f}", flush=True)
+        losses += of_epoch
     quality = accuracy(model, test_images, test_labels, arguments.batch)
-    print("WATTLEAK " + json.dumps({"accuracy": quality}))
+    print("WATTLEAK " + json.dumps({"accuracy": quality, "first_loss": losses[0], "steps": len(losses)}))
 
 
 if __name__ == "__main__":
