@@ -149,7 +149,7 @@ class TestNoise:
 
     def test_the_table_names_its_formulas_and_sources(self, wattleak: CommandLine) -> None:
         text = " ".join(wattleak("doctor", "--noise-seconds", "1").stdout.split())
-        for words in ("6 blocks", "48 blocks", "CPU time", "wall time", "80 % power", "Hahn and Meeker", "TTestPower"):
+        for words in ("6 blocks", "48 blocks", "CPU time", "wall time", "80 % power", "Hahn and Meeker", "Cohen"):
             assert words in text
 
     def test_quick_leaves_it_out_and_says_so(self, wattleak: CommandLine) -> None:

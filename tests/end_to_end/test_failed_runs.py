@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.namespaces import with_small_disk
 
 if TYPE_CHECKING:
     from tests.conftest import CommandLine
@@ -79,22 +79,10 @@ def test_a_regular_expression_that_finds_nothing_is_no_quality(wattleak: Command
 
 def test_a_real_full_disk(wattleak: CommandLine) -> None:
     """A file system of 64 KiB, which the program fills in its third run."""
-    (wattleak.folder / "disk").mkdir()
     text = START + "    open('disk/big', 'wb').write(b'x' * 1_000_000)"
     (wattleak.folder / "shaky.py").write_text(text)
     compare = [*wattleak.command, "compare", f"{PYTHON} shaky.py", "true", "--blocks", "3", "--json"]
-    inner = f"mount -t tmpfs -o size=64k none disk || exit 99\n{shlex.join(compare)}"
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", inner],
-        cwd=wattleak.folder,
-        env=wattleak.env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if done.returncode == 99 or "Operation not permitted" in done.stderr:
-        pytest.skip("mounting a small file system needs root")
+    done = with_small_disk(shlex.join(compare), folder=wattleak.folder, env=wattleak.env)
     (failed,) = json.loads(done.stdout)["failed_runs"]
 
     assert failed["failure"] == "exit code 1: No space left on device"

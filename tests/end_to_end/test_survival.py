@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.namespaces import with_small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,11 +130,9 @@ class TestFullDisk:
     """A real full disk: a file system of 128 KiB in a mount namespace of its own, with the store on it."""
 
     def run(self, wattleak: CommandLine, job: str, store_kb: int = 128) -> list[str]:
-        (wattleak.folder / "disk").mkdir()
         (wattleak.folder / "job.sh").write_text(textwrap.dedent(job))
         measure = shlex.join([*wattleak.command, "measure", "-q", "--interval", "0.02", "--", "sh", "job.sh"])
         inner = f"""
-            mount -t tmpfs -o size={store_kb}k none disk || exit 99
             mkdir -p disk/store
             WATTLEAK_STORE=disk/store {measure}
             echo "code $?"
@@ -146,17 +145,7 @@ from wattleak.documents import measurement_document
 folder = glob.glob('disk/store/runs/*')[0]
 print(json.dumps(measurement_document(read_measurement(Path(folder), region=None, pue=None))))"
         """
-        done = subprocess.run(
-            ["unshare", "-m", "sh", "-c", inner],
-            cwd=wattleak.folder,
-            env=wattleak.env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        if done.returncode == 99 or "Operation not permitted" in done.stderr:
-            pytest.skip("mounting a small file system needs root")
+        done = with_small_disk(inner, folder=wattleak.folder, size_kb=store_kb, env=wattleak.env)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.blocks import is_good
-from wattleak.analysis.effect_size import unpaired_sizes
 from wattleak.analysis.metrics import METRICS, least_firm, metric, readings_alike
 from wattleak.analysis.quality import default_target
-from wattleak.analysis.unpaired import fewest_for_interval, unpaired_change
+from wattleak.analysis.unpaired import compare_unpaired, fewest_for_interval
 from wattleak.analysis.unpaired_quality import compare_unpaired_quality
 from wattleak.analysis.verdict import decide, weigh_quality
 from wattleak.model import (
@@ -99,22 +97,14 @@ def _compare(
     readings = readings_alike((*before, *after), name)
     if isinstance(readings, str):
         return None
-    first = [reading.value for reading in readings[: len(before)]]
-    second = [reading.value for reading in readings[len(before) :]]
-    change = unpaired_change(first, second, level)
-    possible = all(0.0 < value < math.inf for value in (*first, *second))
-    return MetricComparison(
-        name=name,
-        reference=statistics.median(first),
-        candidate=statistics.median(second),
-        change=change.change,
-        low=change.low,
-        high=change.high,
-        p_value=change.p_value,
-        blocks=change.blocks,
+    values = [reading.value for reading in readings]
+    return compare_unpaired(
+        name,
+        values[: len(before)],
+        values[len(before) :],
+        level,
         origin=least_firm(reading.origin for reading in readings),
         derived_from=readings[0].derived_from,
-        sizes=unpaired_sizes(first, second, level) if possible else None,
     )
 
 

@@ -29,7 +29,7 @@ SPREAD_FORMULA = (
 )
 EFFECT_FORMULA = (
     "exp(d s) - 1, where d is the standardised effect that the two-sided paired t test at 5 % finds with 80 % power "
-    "in so many blocks (noncentral t; statsmodels TTestPower, Cohen 1988, chapter 2)"
+    "in so many blocks (noncentral t: Cohen, Statistical Power Analysis, 2nd ed. 1988, chapter 2)"
 )
 
 

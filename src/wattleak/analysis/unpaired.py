@@ -10,6 +10,7 @@ Methods, 3rd ed. 2014, section 4.3), which no Python library has.
 from __future__ import annotations
 
 import math
+import statistics
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,15 @@ from scipy.special import ndtri
 from scipy.stats import brunnermunzel
 
 from wattleak.analysis.effect import Change
+from wattleak.analysis.effect_size import unpaired_sizes
+from wattleak.model import MetricComparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from wattleak.model import Origin
 
 _EXACT_UP_TO = 50  # values on a side
 
@@ -46,6 +51,33 @@ def unpaired_change(reference: Sequence[float], candidate: Sequence[float], leve
         p_value=_brunner_munzel_p(before, after),
         blocks=few,
         level=level,
+    )
+
+
+def compare_unpaired(
+    metric: str,
+    reference: Sequence[float],
+    candidate: Sequence[float],
+    level: float,
+    *,
+    origin: Origin,
+    derived_from: str | None,
+) -> MetricComparison:
+    """One metric of two independent groups, each with a value at least, as a report shows it."""
+    change = unpaired_change(reference, candidate, level)
+    possible = all(0.0 < value < math.inf for value in (*reference, *candidate))
+    return MetricComparison(
+        name=metric,
+        reference=statistics.median(reference),
+        candidate=statistics.median(candidate),
+        change=change.change,
+        low=change.low,
+        high=change.high,
+        p_value=change.p_value,
+        blocks=change.blocks,
+        origin=origin,
+        derived_from=derived_from,
+        sizes=unpaired_sizes(reference, candidate, level) if possible else None,
     )
 
 

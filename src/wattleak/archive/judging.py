@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.effect_size import unpaired_sizes
 from wattleak.analysis.feasibility import adjusted_level
 from wattleak.analysis.quality import default_target
-from wattleak.analysis.unpaired import unpaired_change
+from wattleak.analysis.unpaired import compare_unpaired
 from wattleak.analysis.unpaired_quality import compare_unpaired_quality
 from wattleak.analysis.verdict import decide, weigh_quality
 from wattleak.archive.text import nearest
@@ -123,20 +120,12 @@ def _compare(
     before, after = archive.values(reference, metric), archive.values(candidate, metric)
     if not before or not after:
         return None
-    change = unpaired_change(before, after, level)
+    compared = compare_unpaired(metric, before, after, level, origin=Origin.QUOTED, derived_from=derived_from)
+    if compared.low is None or compared.high is None:
+        return compared
     step = rounding_step([*before, *after])
-    widened = change.low is not None and step < _COARSEST
-    possible = all(0.0 < value < math.inf for value in (*before, *after))
-    return MetricComparison(
-        name=metric,
-        reference=statistics.median(before),
-        candidate=statistics.median(after),
-        change=change.change,
-        low=(1.0 + change.low) * (1.0 - step) - 1.0 if widened and change.low is not None else None,
-        high=(1.0 + change.high) * (1.0 + step) - 1.0 if widened and change.high is not None else None,
-        p_value=change.p_value,
-        blocks=change.blocks,
-        origin=Origin.QUOTED,
-        derived_from=derived_from,
-        sizes=unpaired_sizes(before, after, level) if possible else None,
+    if step >= _COARSEST:
+        return replace(compared, low=None, high=None)
+    return replace(
+        compared, low=(1.0 + compared.low) * (1.0 - step) - 1.0, high=(1.0 + compared.high) * (1.0 + step) - 1.0
     )

@@ -14,7 +14,6 @@ check warns. 0: otherwise.
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wattleak.cli import options
@@ -22,7 +21,6 @@ from wattleak.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Iterator
 
     from wattleak.cli.settings import Settings
     from wattleak.experiment.noise import Noise
@@ -122,22 +120,8 @@ def _diagnose(settings: Settings, budget_s: float | None, *, quiet: bool) -> Dia
 
 
 def _noise(probed: Probed, budget_s: float, *, quiet: bool) -> Noise:
+    from wattleak.cli.terminal import noise_progress
     from wattleak.experiment.noise import measure_noise
 
-    with _progress(quiet=quiet) as watch:
+    with noise_progress(quiet=quiet) as watch:
         return measure_noise(probed, budget_s, watch)
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[int, float], None] | None]:
-    """A bar on standard error, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (TextColumn("noise of this machine"), BarColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("control workload", total=1.0)
-        yield lambda pairs, spent: bar.update(task, completed=min(spent, 1.0), description=f"{pairs} pairs")

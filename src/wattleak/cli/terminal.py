@@ -27,7 +27,51 @@ def style_for(stream: TextIO, args: Namespace) -> Style:
 
 @contextmanager
 def experiment_progress(total: int, *, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """A progress bar on standard error, on a terminal only."""
+    """Runs done of a plan and the time that is left; the label is the run that was made last."""
+    with _bar(total, "warming up", "runs", quiet=quiet) as show:
+        if show is None:
+            yield None
+            return
+        done = 0
+
+        def watch(progress: Progress) -> None:
+            nonlocal done
+            run = progress.run
+            done += 0 if run.failure else 1
+            show(done, f"{'warm-up' if run.block < 0 else f'block {run.block + 1}'}: {run.variant}")
+
+        yield watch
+
+
+@contextmanager
+def work_progress(total: int, label: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Steps done of `total`; the step is called after each."""
+    with _bar(total, label, "", quiet=quiet) as show:
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if show is not None:
+                show(done, label)
+
+        yield step
+
+
+@contextmanager
+def noise_progress(*, quiet: bool) -> Iterator[Callable[[int, float], None] | None]:
+    """The pairs of the control workload so far, and the part of its time that is spent, 0 to 1."""
+    with _bar(100, "noise of this machine", "%", quiet=quiet) as show:
+        yield (
+            None
+            if show is None
+            else lambda pairs, spent: show(min(round(100 * spent), 100), f"noise of this machine: {pairs} pairs")
+        )
+
+
+@contextmanager
+def _bar(total: int, label: str, unit: str, *, quiet: bool) -> Iterator[Callable[[int, str], None] | None]:
+    """A bar on standard error, on a terminal only: it is told what is done and the label."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -36,31 +80,11 @@ def experiment_progress(total: int, *, quiet: bool) -> Iterator[Callable[[Progre
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} runs"),
+        TextColumn("{task.completed}/{task.total} " + unit if unit != "%" else "{task.completed} %"),
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("warming up", total=total)
-
-        def watch(progress: Progress) -> None:
-            run = progress.run
-            label = "warm-up" if run.block < 0 else f"block {run.block + 1}"
-            bar.update(task, advance=0 if run.failure else 1, description=f"{label}: {run.variant}")
-
-        yield watch
-
-
-@contextmanager
-def work_progress(total: int, label: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A bar of `total` steps on standard error, on a terminal only; the step is called after each."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda done, now: bar.update(task, completed=done, description=now)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from wattleak.environment.cgroups import control_groups, cpu_quota, memory_limit
 from wattleak.environment.checks import CHECKS, Host, State, find_check, run_checks
-from wattleak.environment.checks.cgroup import cpu_quota, memory_limit
 from wattleak.environment.checks.gpu import Gpu
 from wattleak.environment.checks.host import moment, this_machine
 
@@ -217,10 +217,10 @@ class TestSharing:
             proc__self__mountinfo="30 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
         )
         write(root, {f"{base}cgroup.procs": "", f"{base}a.slice/b.service/cpu.max": "max 100000\n"})
-        assert cpu_quota(root) == float("inf")
+        assert cpu_quota(control_groups(root)) == float("inf")
         assert state("cpu-quota", Host(root)) == "ok"
         write(root, {f"{base}a.slice/cpu.max": "150000 100000\n"})
-        assert cpu_quota(root) == 1.5
+        assert cpu_quota(control_groups(root)) == 1.5
         found, finding, remedy = look("cpu-quota", Host(root))
         assert (found, finding[:8], "OMP_NUM_THREADS=1" in remedy) == ("warning", "1.5 CPUs", True)
 
@@ -247,8 +247,8 @@ class TestSharing:
                 "proc/meminfo": "MemTotal: 8388608 kB\nMemAvailable: 8000000 kB\n",
             },
         )
-        assert cpu_quota(root) == 0.5
-        assert memory_limit(root) == 2**30
+        assert cpu_quota(control_groups(root)) == 0.5
+        assert memory_limit(control_groups(root)) == 2**30
         assert look("cpu-throttling", Host(root))[:2] == ("info", "stopped in 3 periods so far, not now")
         assert look("memory-limit", Host(root))[1].startswith("1.0 GiB")
 
@@ -260,7 +260,7 @@ class TestSharing:
             proc__self__mountinfo="30 1 0:1 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
         )
         write(root, {"sys/fs/cgroup/cpu.max": "50000 100000\n"})
-        assert cpu_quota(root) == 0.5
+        assert cpu_quota(control_groups(root)) == 0.5
         assert look("container", Host(root, environ={}))[1].startswith("Docker")
 
     @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.namespaces import OWN_PROCESSES, needs_own_processes
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to compile the stand-in library"),
@@ -177,20 +178,11 @@ def test_who_used_the_gpu_since_the_last_call(ask):
     ]
 
 
-INSIDE = ["unshare", "-Urpf", "--mount-proc"]
-
-
-def can_unshare() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run([*INSIDE, "true"], check=False, capture_output=True).returncode == 0
-
-
-@pytest.mark.skipif(not can_unshare(), reason="needs unshare and the right to make a PID namespace")
+@needs_own_processes
 def test_in_a_container_numbers_of_processes_that_it_cannot_see_say_nothing(ask):
     """Process 1 is there; 4194303 is one that only the machine outside could know."""
-    assert ask(PROBE, COUNTS + "gpu0.users 1:5\n", before=INSIDE)["holders"] == {"amdgpu0": [1]}
-    assert ask(PROBE, COUNTS + "gpu0.users 1:5,4194303:5\n", before=INSIDE)["holders"] == {}
+    assert ask(PROBE, COUNTS + "gpu0.users 1:5\n", before=OWN_PROCESSES)["holders"] == {"amdgpu0": [1]}
+    assert ask(PROBE, COUNTS + "gpu0.users 1:5,4194303:5\n", before=OWN_PROCESSES)["holders"] == {}
 
 
 @pytest.mark.parametrize("state", [COUNTS, COUNTS + "gpu0.busy 50\ngpu0.users 11:5\n", "count 1\ngpu0.power 95\n"])

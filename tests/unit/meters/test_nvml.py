@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.namespaces import OWN_PROCESSES, needs_own_processes
 
 from wattleak.recorder.trace import read_recording
 
@@ -233,22 +234,15 @@ def test_grace_hopper_says_that_the_counter_covers_the_module(ask):
 
 
 OUTSIDE = sys.platform.startswith("linux") and Path("/proc/self/ns/pid").stat().st_ino == 0xEFFFFFFC
-INSIDE = ["unshare", "-Urpf", "--mount-proc"]
 
 
-def can_unshare() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run([*INSIDE, "true"], check=False, capture_output=True).returncode == 0
-
-
-@pytest.mark.skipif(not can_unshare(), reason="needs unshare and the right to make a PID namespace")
+@needs_own_processes
 def test_in_a_container_numbers_of_processes_that_it_cannot_see_say_nothing(ask):
     """Process 1 is there; 4194303 is one that only the machine outside could know."""
     card = "count 1\ngpu0.energy 1\ngpu0.busy 50\n"
-    seen = ask(PROBE_USE, card + "gpu0.pids 1\ngpu0.use 1:50\n", before=INSIDE)
+    seen = ask(PROBE_USE, card + "gpu0.pids 1\ngpu0.use 1:50\n", before=OWN_PROCESSES)
     assert seen == [{"gpu0": [1]}, {"gpu0": [0.5, {"1": 0.5}]}]
-    seen = ask(PROBE_USE, card + "gpu0.pids 1,4194303\ngpu0.use 4194303:50\n", before=INSIDE)
+    seen = ask(PROBE_USE, card + "gpu0.pids 1,4194303\ngpu0.use 4194303:50\n", before=OWN_PROCESSES)
     assert seen == [{}, {"gpu0": [0.5, None]}]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.namespaces import with_small_disk
 
 from wattleak.errors import OwnFailure
 from wattleak.recorder.journal import JournalWriter, encode
@@ -138,11 +138,8 @@ def test_a_full_disk_stops_the_writing_not_the_work(tmp_path: Path) -> None:
         "for n in range(5000): j.write({'k': 's', 'n': n, 'pad': 'x' * 100})\n"
         "print(j.failure)"
     )
-    fill = f'mount -t tmpfs -o size=64k none {tmp_path} && {sys.executable} -c "$0" {tmp_path}/journal'
-    script = f"{fill} && tail -c 1 {tmp_path}/journal | od -c"
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script, program], capture_output=True, text=True, check=False)
-    if done.returncode != 0 and "Operation not permitted" in done.stderr:
-        pytest.skip("mounting a small file system needs root")
+    script = f'{sys.executable} -c "$0" disk/journal && tail -c 1 disk/journal | od -c'
+    done = with_small_disk(script, program, folder=tmp_path)
 
     assert "No space left on device" in done.stdout or "no space left" in done.stdout
     assert "\\n" in done.stdout  # it ends with a whole line

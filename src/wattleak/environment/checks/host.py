@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wattleak.environment.checks.cgroup import cpu_statistics
+from wattleak.environment.cgroups import control_groups, cpu_statistics
 from wattleak.environment.checks.reading import cpu_list, read, whole
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def moment(root: Path, time_s: float | None = None) -> Moment:
         cpu_s=_cpu_seconds(root),
         processes=_processes(root),
         swapped=_swapped(root),
-        throttled=cpu_statistics(root).get("nr_throttled"),
+        throttled=cpu_statistics(control_groups(root)).get("nr_throttled"),
         cooled=_cooled(root),
     )
 

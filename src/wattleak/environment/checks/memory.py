@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.environment.checks.cgroup import memory_limit
+from wattleak.environment.cgroups import control_groups, memory_limit
 from wattleak.environment.checks.check import Outcome, info, not_known, ok, warning
 from wattleak.environment.checks.reading import whole
 
@@ -76,7 +76,7 @@ def memory_limit_of_group(host: Host) -> Outcome:
     Remedy: `docker run --memory`, `--mem` of Slurm, `resources.limits.memory` of Kubernetes.
     Source: kernel documentation, admin-guide/cgroup-v2 (memory.max), admin-guide/cgroup-v1/memory.
     """
-    limit = memory_limit(host.root)
+    limit = memory_limit(control_groups(host.root))
     if limit is None:
         return not_known("no control group for memory can be read")
     total = _memory(host).get("MemTotal")

@@ -6,7 +6,7 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from wattleak.environment.checks.cgroup import cpu_quota, cpu_statistics
+from wattleak.environment.cgroups import control_groups, cpu_quota, cpu_statistics
 from wattleak.environment.checks.check import Outcome, error, info, not_known, ok, warning
 from wattleak.environment.checks.reading import whole
 
@@ -89,7 +89,7 @@ def thread_settings(host: Host) -> Outcome:
     Remedy: `export OMP_NUM_THREADS=N` before an experiment, the same for every variant.
     Source: OpenMP 5.2 section 21.1.2; the documentation of MKL, OpenBLAS and NumExpr.
     """
-    allowed, quota = host.allowed_cpus(), cpu_quota(host.root)
+    allowed, quota = host.allowed_cpus(), cpu_quota(control_groups(host.root))
     if not allowed:
         return not_known("nothing says how many CPUs are ours")
     ours = min(float(len(allowed)), float("inf") if quota is None else quota)
@@ -119,7 +119,7 @@ def cpu_quota_of_group(host: Host) -> Outcome:
     Remedy: `docker run --cpus`, `resources.limits.cpu` of Kubernetes; no more threads than the quota has CPUs.
     Source: kernel documentation, admin-guide/cgroup-v2 (cpu.max), scheduler/sched-bwc.
     """
-    quota = cpu_quota(host.root)
+    quota = cpu_quota(control_groups(host.root))
     if quota is None:
         return not_known("no control group for the CPU can be read")
     allowed = host.allowed_cpus()
@@ -140,7 +140,7 @@ def cpu_throttling(host: Host) -> Outcome:
     Remedy: fewer threads, or a larger quota.
     Source: kernel documentation, admin-guide/cgroup-v2 (cpu.stat: nr_throttled, throttled_usec).
     """
-    total = cpu_statistics(host.root).get("nr_throttled")
+    total = cpu_statistics(control_groups(host.root)).get("nr_throttled")
     now = None if host.after is None else host.after.throttled
     before = None if host.before is None else host.before.throttled
     if now is None and total is None:
