@@ -60,6 +60,7 @@ print("RESULT", sorted(loops)[3])
 """
 IDLE_S = 60.0
 TRAINING_STEPS = 400
+BLOCKS_BESIDE = 8
 Result = dict[str, Any]
 
 
@@ -67,7 +68,9 @@ def run(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks overhead")
     parser.add_argument("--quick", action="store_true", help="few repeats, no page: to see that it works")
     parser.add_argument("--only", action="append", choices=tuple(PARTS), help="run this part; may be repeated")
-    parser.add_argument("--blocks", type=int, default=24, help="blocks of the training experiment (default: 24)")
+    parser.add_argument(
+        "--blocks", type=int, default=60, help="blocks of the training experiment of wattleak alone (60)"
+    )
     parser.add_argument("--refresh", action="store_true", help="install the newest releases of the peers anew")
     asked = parser.parse_args(arguments)
     versions = peers.prepare(asked.refresh)
@@ -153,12 +156,29 @@ def marks(_tools: list[str], _quick: bool, _blocks: int) -> Result:
 
 
 def training(tools: list[str], quick: bool, blocks: int) -> Result:
-    """`wattleak compare` of one training without and with each tracker; the first variant has none."""
+    """`wattleak compare` of one training without and with each tracker; the first variant has none.
+
+    All tools in few blocks, for the picture; then wattleak alone in so many blocks that two per cent can be told.
+    """
+    steps = 30 if quick else TRAINING_STEPS
+    beside = _compared(tools, steps, 5 if quick else BLOCKS_BESIDE)
+    alone = _compared(["wattleak"], steps, 5 if quick else blocks)
+    taken = [run["quality"]["loop_s"] for run in alone["runs"] if run["variant"] == "none" and run["quality"]]
+    return {
+        "document": beside,
+        "alone": alone,
+        "steps": steps,
+        "step_s": statistics.median(taken) / steps,
+        "loop": {tool: _loop(beside, tool) for tool in tools},
+        "alone_loop": _loop(alone, "wattleak"),
+    }
+
+
+def _compared(tools: list[str], steps: int, blocks: int) -> Result:
     folder = tempfile.mkdtemp()
     ours = next(path for path in sys.path if path.endswith("site-packages"))
     words = ["compare", "--json", "-q", "--store", folder, "--seed", "7", "--metric", "cpu_s", "--warmups", "1"]
-    words += ["--blocks", str(5 if quick else blocks)]
-    steps = str(30 if quick else TRAINING_STEPS)
+    words += ["--blocks", str(blocks)]
     for tool in ("none", *tools):
         python = peers.python_of("wattleak" if tool == "none" else tool)
         words += ["--variant", f"{tool}={python} {PROGRAM} {tool} train {steps}"]
@@ -173,18 +193,23 @@ def training(tools: list[str], quick: bool, blocks: int) -> Result:
     )
     if not done.stdout.strip():
         raise SystemExit(f"wattleak compare failed: {done.stderr.strip()}")
-    document = json.loads(done.stdout)
-    loops = {
-        tool: {r["block"]: r["quality"]["loop_s"] for r in document["runs"] if r["variant"] == tool and r["quality"]}
-        for tool in ("none", *tools)
-    }
-    changes = {}
-    for tool in tools:
-        both = sorted(loops["none"].keys() & loops[tool].keys())
-        found = paired_change([loops["none"][block] for block in both], [loops[tool][block] for block in both], 0.95)
-        changes[tool] = {"change": found.change, "low": found.low, "high": found.high}
-    step_s = statistics.median(loops["none"].values()) / int(steps)
-    return {"document": document, "steps": int(steps), "step_s": step_s, "loop": changes}
+    document: Result = json.loads(done.stdout)
+    return document
+
+
+def _loop(document: Result, tool: str) -> Result:
+    """The change of the seconds of the training loop, paired by block."""
+    none, with_it = (
+        {
+            run["block"]: run["quality"]["loop_s"]
+            for run in document["runs"]
+            if run["variant"] == name and run["quality"]
+        }
+        for name in ("none", tool)
+    )
+    both = sorted(none.keys() & with_it.keys())
+    found = paired_change([none[block] for block in both], [with_it[block] for block in both], 0.95)
+    return {"change": found.change, "low": found.low, "high": found.high, "blocks": len(both)}
 
 
 PARTS = {"import": imports, "start": start, "idle": idle, "marks": marks, "training": training}
