@@ -1,7 +1,7 @@
 """`make bench`: run every benchmark, or the named ones, and write their pages.
 
-`python -m benchmarks truth ...` and `python -m benchmarks overhead ...` (`make bench-truth`, `make bench-overhead`) take
-words of their own: they install other tools and are not in `make bench`.
+`python -m benchmarks truth ...`, `overhead ...` (`make bench-truth`, `make bench-overhead`) and `repositories ...` take
+words of their own: they install other tools or fetch repositories, and are not in `make bench`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,22 @@ ALL = {
 
 LONG = {"selftest": selftest}  # an hour: by name only
 
-BESIDE_PEERS = ("truth", "overhead")
+WITH_WORDS = {
+    "truth": "truth.bench",
+    "overhead": "overhead.bench",
+    "repositories": "repositories.bench",
+    "smells": "smells",
+}
 
 
 def main(names: list[str]) -> int:
-    if names and names[0] in BESIDE_PEERS:
-        import_module(f"benchmarks.{names[0]}.bench").run(names[1:])
+    if names and names[0] in WITH_WORDS:
+        import_module(f"benchmarks.{WITH_WORDS[names[0]]}").run(names[1:])
         return 0
     known = ALL | LONG
     unknown = set(names) - set(known)
     if unknown:
-        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join((*known, *BESIDE_PEERS))}", file=sys.stderr)
+        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join((*known, *WITH_WORDS))}", file=sys.stderr)
         return 2
     for name in names or ALL:
         print(f"== {name}", flush=True)

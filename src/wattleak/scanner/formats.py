@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING
 
 from wattleak.model import Severity
+from wattleak.smells.evidence import evidence
+from wattleak.smells.registry import rooms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +87,16 @@ def finding_document(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "severity": finding.severity.value,
         "confidence": finding.confidence.name.lower(),
+        "measured": measured(finding.code),
         "fix": None if finding.fix is None else _fix_document(finding.fix),
     } | ({} if finding.cell is None else {"cell": finding.cell})
+
+
+@cache
+def measured(code: str) -> list[str]:
+    """What the studies of a smell found in their own programs, one line for each framework; not in the scanned code."""
+    smell = next((room.smell for room in rooms() if room.smell.code == code), None)
+    return [] if smell is None else [item.summary() for item in evidence(smell)]
 
 
 def _fix_document(fix: Fix) -> dict[str, object]:
@@ -131,6 +142,7 @@ def _full(finding: Finding, source: str | None, color: bool) -> str:
     if finding.fix is not None:
         why = f" (unsafe: {finding.fix.why_unsafe})" if finding.fix.why_unsafe else ""
         lines.append(f"{margin} {paint('=', 'blue')} fix: {finding.fix.title}{why}")
+    lines += [f"{margin} {paint('=', 'blue')} measured: {text}" for text in measured(finding.code)]
     lines.append(f"{margin} {paint('=', 'blue')} help: wattleak explain {finding.code}")
     return "\n".join(lines)
 

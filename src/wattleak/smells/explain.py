@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from wattleak.smells.evidence import evidence
 from wattleak.smells.registry import find_smell, pairs
 
 if TYPE_CHECKING:
+    from wattleak.model import Smell
     from wattleak.smells.registry import Pair
 
 
@@ -19,11 +21,22 @@ def explain(code_or_name: str) -> str:
     """
     smell = find_smell(code_or_name)
     parts = [f"{smell.code} {smell.name}", smell.page.rstrip()]
+    parts += _measured(smell)
     for framework, pair in pairs(smell).items():
         parts.append(
             f"The programs of `wattleak study {smell.name}` ({framework}), from good to bad\n\n{difference(pair)}"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _measured(smell: Smell) -> list[str]:
+    found = evidence(smell)
+    if not found:
+        return []
+    lines = [f"    {item.summary()}\n        ({item.source()})" for item in found]
+    return [
+        "\n".join(("Measured by `make study`: the bad program against the good one, with 95 % intervals", "", *lines))
+    ]
 
 
 def difference(pair: Pair) -> str:
