@@ -145,8 +145,14 @@ def experiment(
     title: str,
     kind: str,
     conclude: Callable[[SqliteStore, Experiment], int] | None = None,
+    prepare: Callable[[], None] | None = None,
+    planned: Mapping[str, object] | None = None,
 ) -> int:
-    """The main path of `compare`, of every study and of `check`, which concludes in its own way."""
+    """The main path of `compare`, of every study, and of verbs that conclude in their own way.
+
+    `prepare` makes what the variants run in, once the plan stands and before it is looked at; a dry run does without.
+    `planned` is what the document of a dry run has besides the plan.
+    """
     from functools import partial
 
     from wattleak.analysis.comparison import compare
@@ -181,8 +187,10 @@ def experiment(
             )
         )
         if args.dry_run:
-            return _dry_run(store, plan, probed, args)
+            return _dry_run(store, plan, probed, args, planned or {})
         _refuse_what_cannot_start(plan.design)
+        if prepare is not None:
+            prepare()
         with worktrees(plan.design.variants, settings.store) as roots:
             finished = _execute(store, plan, probed, facts, settings, args, roots)
         if conclude is None and len(plan.design.variants) == 1:  # held against stored runs
@@ -199,6 +207,11 @@ def experiment(
 def tell(finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace, kind: str) -> int:
     """Print the answer, write the report that is asked for, and choose the exit code."""
     _print(finished, comparison, args, kind)
+    return end(finished, comparison, settings, args)
+
+
+def end(finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace) -> int:
+    """Write the report that is asked for, and choose the exit code."""
     if args.report:
         _write_report(finished, comparison, settings, args)
     return _exit_code(comparison, args.require)
@@ -402,7 +415,7 @@ def _announce(plan: Plan, args: Namespace) -> None:
         print(f"  {design.blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)
 
 
-def _dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace) -> int:
+def _dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace, planned: Mapping[str, object]) -> int:
     """Print the run table and what it will cost; refuse a plan that could never reach its level."""
     import json
 
@@ -432,6 +445,7 @@ def _dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace) ->
                     **document,
                     "kind": "dry_run",
                     "expected": {**expectation.document(), **(occupied.document() if occupied else {})},
+                    **planned,
                 }
             )
         )

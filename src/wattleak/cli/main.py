@@ -20,6 +20,7 @@ VERBS = (
     "check",
     "study",
     "scan",
+    "prove",
     "explain",
     "list",
     "import",
@@ -32,7 +33,7 @@ VERBS = (
 )
 """One module of this package each (see also `_MODULES`): SUMMARY, configure(parser), run(args) -> exit code."""
 
-_AFTER_DASHES = {"study": "arguments", "compare": "commands", "check": "commands"}
+_AFTER_DASHES = {"study": "arguments", "compare": "commands", "check": "commands", "prove": "arguments"}
 """Verbs whose positional words may follow `--`, and what those words are called. `measure` takes the rest by itself."""
 
 _MODULES = {"import": "import_", "list": "listing"}

@@ -130,10 +130,14 @@ def leftovers_for(
     from datetime import datetime
     from pathlib import Path
 
+    from wattleak.experiment.copies import place_of
     from wattleak.experiment.leftovers import Leftovers
 
     since_s = datetime.fromisoformat(plan.created_at).timestamp() if resumed else None
-    leftovers = Leftovers(Path.cwd(), store=settings.store, shared=plan.design.shared, since_s=since_s, inputs=inputs)
+    copies = [place_of(Path(item.folder), settings.store) for item in plan.design.variants if item.folder]
+    leftovers = Leftovers(
+        Path.cwd(), store=settings.store, shared=plan.design.shared, since_s=since_s, inputs=inputs, copies=copies
+    )
     try:
         yield leftovers
     finally:

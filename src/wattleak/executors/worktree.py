@@ -72,17 +72,21 @@ def not_in_git() -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def worktrees(variants: Sequence[Variant], store: Path) -> Iterator[Mapping[str, Path]]:
-    """The folder of each variant that runs another commit, by its name; they are removed at the end.
+    """The folder of each variant that has one of its own, by its name: a worktree, removed at the end, or a copy.
 
-    Raises UsageError when a commit cannot be checked out or a path cannot be linked.
+    Raises UsageError when a commit cannot be checked out, a path cannot be linked, or a copy is not there any more.
     """
+    copies = {variant.name: Path(variant.folder) for variant in variants if variant.folder is not None}
+    for name, folder in copies.items():
+        if not folder.is_dir():
+            raise UsageError(f"the copy that {name} runs in is gone: {folder}", "begin a new experiment")
     wanted = [variant for variant in variants if variant.commit is not None]
     if not wanted:
-        yield {}
+        yield copies
         return
     _remove_leftovers()
     with contextlib.ExitStack() as stack:
-        yield {
+        yield copies | {
             variant.name: stack.enter_context(_worktree(variant.commit or "", variant.linked, store))
             for variant in wanted
         }

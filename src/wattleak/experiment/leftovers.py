@@ -53,12 +53,15 @@ class Leftovers:
         shared: Sequence[str] = (),
         since_s: float | None = None,
         inputs: frozenset[str] = frozenset(),
+        copies: Sequence[Path] = (),
     ) -> None:
-        """Look through `folder`. `shared` are patterns of files that may be left; with `since_s` (seconds of the epoch)
-        files that changed after that moment count as left by earlier tries of the same experiment. `inputs` are
-        absolute paths whose content is watched elsewhere (experiment.watch): reading them is what they are for.
+        """Look through `folder`, and through `copies` of it that variants run in. `shared` are patterns of files that
+        may be left; with `since_s` (seconds of the epoch) files that changed after that moment count as left by earlier
+        tries of the same experiment. `inputs` are absolute paths whose content is watched elsewhere (experiment.watch):
+        reading them is what they are for.
         """
         self._folder = folder
+        self._copies = tuple(copies)
         self._store = store.resolve()
         self._shared = tuple(shared)
         self._inputs = inputs
@@ -128,11 +131,14 @@ class Leftovers:
         return [] if self._inotify is None else self._inotify.events()
 
     def _is_shared(self, path: str) -> bool:
-        return any(fnmatch(path, pattern) or fnmatch(Path(path).name, pattern) for pattern in self._shared)
+        place = Path(os.path.normpath(self._folder / path))
+        inside = [str(place.relative_to(copy)) for copy in self._copies if place.is_relative_to(copy)]
+        return any(fnmatch(name, pattern) for name in (path, place.name, *inside) for pattern in self._shared)
 
     def _look(self) -> Iterator[tuple[str, Stamp]]:
-        """Every file of the working folder that may be looked at."""
-        for number, entry in enumerate(_files(self._folder, self._store)):
+        """Every file of the working folder, and of the copies, that may be looked at."""
+        folders = (self._folder, *self._copies)
+        for number, entry in enumerate(entry for folder in folders for entry in _files(folder, self._store)):
             if number >= _MOST_FILES:
                 self._full = True
                 return

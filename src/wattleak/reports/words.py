@@ -284,8 +284,11 @@ def repeat_command(plan: Plan, blocks: int | None = None) -> str:
     words += _optional(design, blocks)
     if design.template is not None:
         return shlex.join([*words, *_run_table(design, design.template)])
+    if any(variant.folder for variant in design.variants):  # a copy of the project, which is there still
+        words.append("--shell")
     for variant in design.variants:
-        words += ["--variant", f"{variant.name}={variant_command(variant)}"]
+        enter = f"cd {shlex.quote(variant.folder)} && " if variant.folder else ""
+        words += ["--variant", f"{variant.name}={enter}{variant_command(variant)}"]
     return shlex.join(words)
 
 

@@ -89,7 +89,7 @@ class Project:
         folder = Path(os.path.realpath(origin)).parent
         while (folder / "__init__.py").is_file() and folder.parent != folder:
             folder = folder.parent
-        root = self._root(folder)
+        root = project_root(folder)
         while True:
             yield folder
             if (folder / "src").is_dir():
@@ -148,11 +148,13 @@ class Project:
         self.asked.update({folder / f"{part}.py", folder / part / "__init__.py"})
         return self._found[key]
 
-    def _root(self, folder: Path) -> Path:
-        for candidate in (folder, *folder.parents):
-            if any((candidate / mark).exists() for mark in _ROOT_MARKS):
-                return candidate
-        return folder
+
+def project_root(folder: Path) -> Path:
+    """Return the nearest folder, from `folder` upwards, that is marked as the root of a project; else `folder`."""
+    for candidate in (folder, *folder.parents):
+        if any((candidate / mark).exists() for mark in _ROOT_MARKS):
+            return candidate
+    return folder
 
 
 def _namespace(folder: Path) -> Path | None:
