@@ -267,7 +267,7 @@ class Resolver:
 
     def _import(self, module: Module, node: ast.Import | ast.ImportFrom, target: str, depth: int) -> Known | None:
         relative = isinstance(node, ast.ImportFrom) and node.level > 0
-        reached = self._follow(module, target)
+        reached = self._follow(module, target, node)
         if reached is None:
             return None if relative else frozenset({Library(target)})
         here, rest = reached
@@ -278,7 +278,9 @@ class Resolver:
             known = self._each(known, lambda r, part=part: self.attribute(r, part, depth))  # type: ignore[misc]
         return known or None
 
-    def _follow(self, module: Module, target: str) -> tuple[Path, tuple[str, ...]] | None:
+    def _follow(
+        self, module: Module, target: str, node: ast.Import | ast.ImportFrom
+    ) -> tuple[Path, tuple[str, ...]] | None:
         """Return the file or folder of the project that an import reaches, and the names left over."""
         plain = target.lstrip(".")
         parts = tuple(plain.split(".")) if plain else ()
@@ -290,12 +292,28 @@ class Resolver:
             return self.project.find(here, parts) or ((here, parts) if (here / "__init__.py").is_file() else None)
         for folder in self.project.import_folders(module.path):
             reached = self.project.find(folder, parts)
-            if reached is not None:
+            if reached is not None and not self._is_passed_over(folder, parts, reached, node):
                 return reached
         return None
 
+    def _is_passed_over(
+        self, folder: Path, parts: tuple[str, ...], reached: tuple[Path, tuple[str, ...]], node: ast.AST
+    ) -> bool:
+        """`import torch` beside a folder `torch/` that is no package means the library: Python takes packages first.
+
+        Such a folder counts only where the import names a module that is in it.
+        """
+        here, rest = reached
+        if here.suffix or (here / "__init__.py").is_file():
+            return False
+        if rest or len(parts) > 1:
+            return bool(rest)
+        named = [tuple(alias.name.split(".")) for alias in node.names] if isinstance(node, ast.Import) else []
+        inside = [self.project.find(folder, name) for name in named if name[:1] == parts and name != parts]
+        return not any(found is not None and not found[1] for found in inside)
+
     def _imported(self, module: Module, star: ast.ImportFrom) -> Referent | None:
-        reached = self._follow(module, "." * star.level + (star.module or ""))
+        reached = self._follow(module, "." * star.level + (star.module or ""), star)
         return self._module_ref(reached[0]) if reached is not None and not reached[1] else None
 
     def _module_ref(self, path: Path) -> ModuleRef:

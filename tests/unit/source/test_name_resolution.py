@@ -92,6 +92,22 @@ NAMES: dict[str, tuple[dict[str, str], set[str] | None]] = {
         {"scripts/main.py": "", "main.py": "from app.b import build\nASK(build())", "src/app/b.py": BUILDERS},
         {"torch.nn.Linear"},
     ),
+    "folder of examples that is called as a library": (
+        {"main.py": "import torch\nASK(torch.optim.SGD)", "torch/train.py": "x = 1\n"},
+        {"torch.optim.SGD"},
+    ),
+    "part of a library, beside a folder of that name": (
+        {"main.py": "from torch import nn\nASK(nn.Linear)", "torch/train.py": "x = 1\n"},
+        {"torch.nn.Linear"},
+    ),
+    "folder without __init__": (
+        {"main.py": "import models.deep\nASK(models.deep.build())", "models/deep.py": BUILDERS},
+        {"torch.nn.Linear"},
+    ),
+    "folder without __init__, in a folder": (
+        {"main.py": "from lib import models\nASK(models.build())", "lib/a.py": "", "lib/models/__init__.py": BUILDERS},
+        {"torch.nn.Linear"},
+    ),
     "partial": (
         {"main.py": "import functools, torch\nmake = functools.partial(torch.nn.Linear, 3)\nASK(make(4))"},
         {"torch.nn.Linear"},
