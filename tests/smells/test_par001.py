@@ -309,7 +309,7 @@ def test_inject_says_when_it_cannot() -> None:
     from wattleak.errors import UsageError
 
     with pytest.raises(UsageError, match=r"train\.py"):
-        ROOM.inject(module("import sklearn\n"))
+        ROOM.inject(module("import numpy\n"))
 
 
 def test_an_injected_program_really_uses_the_threads(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class Excess(NamedTuple):
     persona: Persona
 
 
-def judge(made: Assignment, cpus: int) -> Excess | None:
+def variable_excess(made: Assignment, cpus: int) -> Excess | None:
     """Return what is too many about a variable; None: nothing, or nobody knows."""
     threads = _threads(made)
     if threads is None:

@@ -6,9 +6,10 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from wattleak.smells.unnecessary_parallelism.sites import VARIABLES
-from wattleak.source.names import dotted_name
-from wattleak.source.values import evaluate
+from wattleak.smells.unnecessary_parallelism.sites import VARIABLES, library_name
+from wattleak.smells.unnecessary_parallelism.worth import worth
+from wattleak.source.referents import Function
+from wattleak.source.resolving import own_nodes, referents
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -36,10 +37,12 @@ def depends_on_machine(module: Module, test: ast.expr, links: int = _LINKS) -> b
     for node in ast.walk(test):
         match node:
             case ast.Name() | ast.Attribute():
-                if dotted_name(module, node) in _MACHINE and not default:
+                if library_name(module, node) in _MACHINE and not default:
                     return True
                 if isinstance(node, ast.Name) and links and _bound_to_machine(module, node, links - 1):
                     return True
+            case ast.Call() if links and _asks_machine(module, node, links - 1):
+                return True
             case ast.Compare() if _compares_unknown_size(module, node):
                 return True
             case _:
@@ -52,10 +55,21 @@ def _bound_to_machine(module: Module, name: ast.Name, links: int) -> bool:
     return any(binding.value is not None and depends_on_machine(module, binding.value, links) for binding in found)
 
 
+def _asks_machine(module: Module, call: ast.Call, links: int) -> bool:
+    """Tell whether a function of the project is called that returns something about the machine."""
+    return any(
+        isinstance(node, ast.Return) and node.value is not None and depends_on_machine(home, node.value, links)
+        for referent in referents(module, call.func) or ()
+        if isinstance(referent, Function) and not isinstance(referent.node, ast.Lambda)
+        for home in (referent.module,)
+        for node in own_nodes(referent.node)
+    )
+
+
 def _compares_unknown_size(module: Module, node: ast.Compare) -> bool:
     if not any(isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in node.ops):
         return False
-    unknown = [side for side in (node.left, *node.comparators) if evaluate(module, side) is None]
+    unknown = [side for side in (node.left, *node.comparators) if worth(module, side) is None]
     words = [
         piece.id if isinstance(piece, ast.Name) else piece.attr
         for side in unknown

@@ -15,10 +15,14 @@ from wattleak.source.values import CpuMultiple, evaluate
 if TYPE_CHECKING:
     from wattleak.source.scopes import Scope
 
-_SETTERS = {
-    "torch": "set_num_threads",
-    "tensorflow": "config.threading.set_intra_op_parallelism_threads",
-}
+_INTRA_OP = "config.threading.set_intra_op_parallelism_threads"
+_SETTERS = (
+    ("torch", "torch", "set_num_threads"),
+    ("tensorflow", "tensorflow", _INTRA_OP),
+    ("keras", "tensorflow", _INTRA_OP),  # the backend where nothing else is imported
+)
+"""What a program imports, and what sets its threads."""
+_READ_AT_IMPORT = "sklearn"  # its OpenMP looks at the environment when it is loaded, and never again
 
 
 def own_cpu_count(module: Module, node: ast.expr) -> str | None:
@@ -61,11 +65,12 @@ def process_cpus(os_name: str) -> str:
 def set_after_import(module: Module, factor: int) -> tuple[Edit, ...] | None:
     """Return an edit that sets `factor` threads for each CPU, right after the imports that bring in a framework."""
     body = module.tree.body
-    for framework, setter in _SETTERS.items():
-        index = next((number for number, statement in enumerate(body) if _imports(statement, framework)), None)
-        if index is None or _is_taken(module, module.scopes.module):
+    for imported, framework, setter in _SETTERS:
+        first = _first_import(module, imported)
+        if first is None or _is_taken(module, module.scopes.module):
             continue
-        last = body[index]
+        index = body.index(first)
+        last = first
         for following in body[index + 1 :]:
             # The rest of the block of imports, and whatever shares a line with it.
             if not isinstance(following, ast.Import | ast.ImportFrom) and following.lineno != last.end_lineno:
@@ -82,6 +87,29 @@ def set_after_import(module: Module, factor: int) -> tuple[Edit, ...] | None:
         end = len(module.lines[line - 1])
         return (Edit(line, end, line, end, "".join(module.newline + text for text in lines)),)
     return None
+
+
+def before_import(module: Module, numbers: list[ast.expr]) -> list[ast.expr]:
+    """Return those of `numbers` that stand above the import of what reads the environment when it is imported."""
+    statement = _first_import(module, _READ_AT_IMPORT)
+    return [] if statement is None else [number for number in numbers if number.lineno < statement.lineno]
+
+
+def set_before_import(module: Module, variable: str, factor: int) -> tuple[Edit, ...] | None:
+    """Return an edit that sets `variable` to `factor` threads for each CPU, above the import of what reads it then."""
+    statement = _first_import(module, _READ_AT_IMPORT)
+    if statement is None or _is_taken(module, module.scopes.module):
+        return None
+    line, column = statement.lineno, module.span(statement).column
+    os_name = _os_at(module, module.scopes.module, line)
+    value = f"str({factor} * {process_cpus(os_name or 'os')})"
+    lines = [*(["import os"] if os_name is None else []), f'{os_name or "os"}.environ["{variable}"] = {value}']
+    end = "; " if column else module.newline
+    return (Edit(line, column, line, column, "".join(f"{text}{end}" for text in lines)),)
+
+
+def _first_import(module: Module, framework: str) -> ast.stmt | None:
+    return next((statement for statement in module.tree.body if _imports(statement, framework)), None)
 
 
 def still_parses(module: Module, edits: tuple[Edit, ...]) -> bool:

@@ -63,15 +63,20 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Edit, Finding, Fix, Severity, Smell
-from wattleak.smells.unnecessary_parallelism import guards, rewriting
-from wattleak.smells.unnecessary_parallelism.environment import judge, variable_fix
-from wattleak.smells.unnecessary_parallelism.sites import Site, framework_numbers, sites
+from wattleak.smells.unnecessary_parallelism import rewriting
+from wattleak.smells.unnecessary_parallelism.environment import variable_excess, variable_fix
+from wattleak.smells.unnecessary_parallelism.jobs import job_sites
+from wattleak.smells.unnecessary_parallelism.judging import judge
+from wattleak.smells.unnecessary_parallelism.nested import nestings
+from wattleak.smells.unnecessary_parallelism.sites import OPENMP, framework_numbers, openmp_numbers, sites
+from wattleak.smells.unnecessary_parallelism.worth import worth
 from wattleak.source import flow
-from wattleak.source.values import CpuMultiple, Number, Text, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wattleak.smells.unnecessary_parallelism.nested import Nesting
+    from wattleak.smells.unnecessary_parallelism.sites import Site
     from wattleak.source.module import Module
     from wattleak.source.variables.reading import VariableFile
 
@@ -83,32 +88,40 @@ SMELL = Smell(
     folder=Path(__file__).parent,
 )
 
-_ALWAYS_TOO_MANY = 2  # threads for each CPU: too many on every machine
-_RARELY_RIGHT = 32  # threads: more than most machines give to one training process
 _INJECTED = 8  # threads for each CPU, as in the study
 
 
 def detect(module: Module, *, cpus: int) -> Iterator[Finding]:
     """Yield every place that asks for more threads than `cpus`, or for a multiple of all CPUs."""
-    for site in sites(module):
-        found = _judge(module, site, cpus)
+    seen = set()
+    for site in (*sites(module), *job_sites(module)):
+        found = None if site.node in seen else judge(module, site, cpus)
         if found is None or flow.runs_never(module, site.node):
             continue
+        seen.add(site.node)
         reason, confidence = found
-        span = module.span(site.node)
-        yield Finding(
-            code=SMELL.code,
-            name=SMELL.name,
-            path=module.path,
-            line=span.line,
-            column=span.column + 1,
-            end_line=span.end_line,
-            end_column=span.end_column + 1,
-            message=f"{site.setter} asks for {reason}; {site.cost}",
-            severity=Severity.WARNING,
-            confidence=confidence,
-            fix=_fix(module, site),
-        )
+        message = f"{site.setter} asks for {reason}; {site.cost}"
+        yield _finding(module, site.node, message, confidence, _fix(module, site))
+    for nesting in nestings(module, cpus):
+        if not flow.runs_never(module, nesting.node):
+            yield _finding(module, nesting.node, nesting.message, Confidence.MEDIUM, _nesting_fix(module, nesting))
+
+
+def _finding(module: Module, node: ast.expr, message: str, confidence: Confidence, fix: Fix | None) -> Finding:
+    span = module.span(node)
+    return Finding(
+        code=SMELL.code,
+        name=SMELL.name,
+        path=module.path,
+        line=span.line,
+        column=span.column + 1,
+        end_line=span.end_line,
+        end_column=span.end_column + 1,
+        message=message,
+        severity=Severity.WARNING,
+        confidence=confidence,
+        fix=fix,
+    )
 
 
 def detect_variables(file: VariableFile, *, cpus: int) -> Iterator[Finding]:
@@ -116,7 +129,7 @@ def detect_variables(file: VariableFile, *, cpus: int) -> Iterator[Finding]:
     if "_THREADS" not in file.text:
         return
     for made in file.assignments:
-        excess = judge(made, cpus)
+        excess = variable_excess(made, cpus)
         if excess is None:
             continue
         yield Finding(
@@ -154,40 +167,30 @@ def inject(module: Module) -> tuple[Edit, ...]:
 
 
 def _injected(module: Module) -> tuple[Edit, ...] | None:
-    numbers = framework_numbers(module)
+    numbers, template = framework_numbers(module), f"{_INJECTED} * {{}}"
     if not numbers:
-        return rewriting.set_after_import(module, _INJECTED)
+        after = rewriting.set_after_import(module, _INJECTED)
+        if after is not None:
+            return after
+        numbers, template = rewriting.before_import(module, openmp_numbers(module)), f"str({_INJECTED} * {{}})"
+        if not numbers:
+            return rewriting.set_before_import(module, OPENMP, _INJECTED)
     edits: list[Edit] = []
     for number in numbers:
         own = rewriting.own_cpu_count(module, number)
-        made = rewriting.replace(module, number, own, f"{_INJECTED} * {{}}")
+        made = rewriting.replace(module, number, own, template)
         if made is None:
             return None
         edits += made
     return tuple(dict.fromkeys(edits))
 
 
-def _judge(module: Module, site: Site, cpus: int) -> tuple[str, Confidence] | None:
-    """Return what is asked for and how sure it is that this is too many; None: it is not, or nobody knows."""
-    match evaluate(module, site.node):
-        case CpuMultiple(factor=factor, is_text=site.is_text) if factor >= _ALWAYS_TOO_MANY:
-            return f"{factor:g} threads for each CPU, too many on any machine", Confidence.HIGH
-        case Number(value=int(threads)) if not site.is_text:
-            pass
-        case Text(value=text) if site.is_text and text.strip().isdecimal():
-            threads = int(text)
-        case _:
-            return None
-    if threads <= cpus or any(guards.depends_on_machine(module, test) for test in flow.conditions(module, site.node)):
-        return None
-    allowed = "1 CPU is" if cpus == 1 else f"{cpus} CPUs are"
-    confidence = Confidence.HIGH if threads > _RARELY_RIGHT else Confidence.MEDIUM
-    return f"{threads} threads where {allowed} allowed", confidence
-
-
 def _fix(module: Module, site: Site) -> Fix | None:
-    if any(isinstance(node, ast.NamedExpr) for node in ast.walk(site.node)):
-        return None  # the name may be read later
+    if site.number is not None or any(isinstance(node, ast.NamedExpr) for node in ast.walk(site.node)):
+        return None  # it is written in another file; the name may be read later
+    asked = worth(module, site.node)
+    if asked is None or asked.is_given:
+        return None  # the callers say it, and go on saying it
     own = rewriting.own_cpu_count(module, site.node)
     edits = rewriting.replace(module, site.node, own, "str({})" if site.is_text else "{}")
     if edits is None or not rewriting.still_parses(module, edits):
@@ -198,4 +201,15 @@ def _fix(module: Module, site: Site) -> Fix | None:
         safe=False,
         edits=edits,
         why_unsafe=order if own else f"the number may be right on the machine that it was meant for, and {order}",
+    )
+
+
+def _nesting_fix(module: Module, nesting: Nesting) -> Fix | None:
+    if nesting.edit is None or not rewriting.still_parses(module, (nesting.edit,)):
+        return None
+    return Fix(
+        title=nesting.title,
+        safe=False,
+        edits=(nesting.edit,),
+        why_unsafe="which level is the better one to parallelise depends on the number of fits and their size",
     )
