@@ -1,0 +1,273 @@
+"""Loops over batches, and the loops around them."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from wattleak.source.learning import steps
+from wattleak.source.learning.frameworks import learns
+from wattleak.source.learning.kinds import is_loader
+from wattleak.source.learning.memory import of_module
+from wattleak.source.learning.often import varies
+from wattleak.source.learning.steps import HOPS, Effect
+
+if TYPE_CHECKING:
+    from wattleak.source.module import Module
+
+Loop = ast.For | ast.AsyncFor | ast.While
+
+
+class LoopRole(Enum):
+    """What a loop over batches is for."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class HotLoop:
+    """A loop whose iterations each handle a batch."""
+
+    node: ast.For | ast.AsyncFor | ast.While
+    role: LoopRole
+    module: Module
+
+
+@of_module
+def hot_loops(module: Module) -> list[HotLoop]:
+    """Return the loops over batches of a module, in the order of their lines.
+
+    TRAINING: each iteration itself, or a function of the project that it calls (up to two calls deep), computes or
+    applies gradients: backward(), optimizer.step(), tape.gradient, apply_gradients, train_on_batch, a function made by
+    jax.grad. EVALUATION: it runs a model over a loader, or over what the iteration draws, and does none of those.
+    Where a step sums the gradients of several micro-batches, the loop over these and the loop of the steps are both
+    hot. Not hot: loops inside a forward pass, over optimizers, over models, and those that feed a model its own output.
+    """
+    if not learns(module):
+        return []
+    analysis = _analysis(module)
+    return sorted(analysis.hot.values(), key=lambda hot: hot.node.lineno)
+
+
+@of_module
+def epoch_loops(module: Module) -> list[Loop]:
+    """Return the loops around a hot loop, around a call that reaches one, or around model.fit, in order of lines."""
+    if not learns(module):
+        return []
+    return sorted(_analysis(module).around, key=lambda loop: loop.lineno)
+
+
+def hot_loop_around(module: Module, node: ast.AST) -> HotLoop | None:
+    """Return the innermost hot loop of the same function that repeats `node`."""
+    if not learns(module):
+        return None
+    hot = _analysis(module).hot
+    parents = module.scopes.parent_of
+    child = node
+    while child in parents:
+        parent = parents[child]
+        if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            return None
+        if parent in hot and (child in getattr(parent, "body", ()) or child is getattr(parent, "test", None)):
+            return hot[parent]
+        child = parent
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    hot: dict[ast.AST, HotLoop]
+    around: list[Loop]
+
+
+@of_module
+def _analysis(module: Module) -> _Analysis:
+    hot: dict[ast.AST, HotLoop] = {}
+    around: list[Loop] = []
+    for owner in steps.regions(module):
+        if not isinstance(owner, ast.For | ast.AsyncFor | ast.While):
+            continue
+        said = _effects(module, owner, HOPS)
+        if Effect.UPDATE in said and not _goes_over_tools(module, owner) and not _is_epoch_of_backwards(module, owner):
+            hot[owner] = HotLoop(owner, LoopRole.TRAINING, module)
+        elif {Effect.TRAINING_LOOP, Effect.EVALUATION_LOOP, Effect.FIT} & said:
+            around.append(owner)
+        elif Effect.FORWARD in said and _evaluates(module, owner):
+            hot[owner] = HotLoop(owner, _role(module, owner), module)
+    return _Analysis(hot, around)
+
+
+def _effects(module: Module, owner: ast.AST, hops: int, seen: frozenset[ast.AST] = frozenset()) -> frozenset[Effect]:
+    """Return what one run of a region does. A loop inside it that is hot counts as a loop, not as its steps."""
+    kept: dict[tuple[ast.AST, int], frozenset[Effect]] = module.__dict__.setdefault("_learning_effects", {})
+    key = (owner, hops)
+    if key in kept:
+        return kept[key]
+    region = steps.regions(module).get(owner)
+    if region is None or owner in seen or not learns(module):
+        return frozenset()
+    cuts = module.home.cuts
+    seen |= {owner}
+    found: set[Effect] = set()
+    for call in region.calls:
+        if steps.is_update(module, call):
+            found.add(Effect.UPDATE)
+        elif steps.is_fit(module, call):
+            found.add(Effect.FIT)
+        elif steps.is_forward(module, call):
+            if not steps.in_forward(module, call):
+                found.add(Effect.FORWARD)
+        elif hops > 0:
+            for callee in steps.callees(module, call):
+                found |= _effects(callee.module, callee.node, hops - 1, seen)
+    for loop in region.loops:
+        inner = _effects(module, loop, hops, seen)
+        if Effect.UPDATE in inner:
+            found.add(Effect.UPDATE if _goes_over_tools(module, loop) else Effect.TRAINING_LOOP)
+        elif Effect.FORWARD in inner and not inner & {Effect.TRAINING_LOOP, Effect.FIT}:
+            found.add(Effect.EVALUATION_LOOP if _evaluates(module, loop) else Effect.FORWARD)
+        found |= inner & {Effect.TRAINING_LOOP, Effect.EVALUATION_LOOP, Effect.FIT}
+    answer = frozenset(found)
+    if module.home.cuts == cuts and len(seen) == 1:
+        kept[key] = answer
+    return answer
+
+
+def _goes_over_tools(module: Module, loop: ast.AST) -> bool:
+    """`for optimizer in optimizers: optimizer.step()`: the loop variable is what steps, not a batch."""
+    if not isinstance(loop, ast.For):
+        return False
+    targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    updates = [call for call in steps.regions(module)[loop].calls if steps.is_update(module, call)]
+    return bool(updates) and all(
+        any(isinstance(node, ast.Name) and node.id in targets for node in _tools(call)) for call in updates
+    )
+
+
+def _tools(call: ast.Call) -> list[ast.expr]:
+    """What a call steps or differentiates: `optimizer` of optimizer.step(), scaler.step(optimizer), loss.backward()."""
+    found: list[ast.expr] = []
+    if isinstance(call.func, ast.Attribute):
+        base = call.func.value
+        while isinstance(base, ast.Subscript | ast.Attribute):
+            base = base.value
+        found.append(base)
+    return [*found, *call.args[:1]]
+
+
+def _is_epoch_of_backwards(module: Module, loop: ast.AST) -> bool:
+    """A pass over the whole loader that only sums gradients: the loop around it, which steps, is that of epochs."""
+    return any(
+        Effect.UPDATE in _effects(module, inner, HOPS) and isinstance(inner, ast.For) and is_loader(module, inner.iter)
+        for inner in steps.regions(module)[loop].loops
+    )
+
+
+# -- evaluation ------------------------------------------------------------------------------------------------------
+
+
+def _evaluates(module: Module, loop: ast.AST) -> bool:
+    """Tell whether a loop that runs a model does so over a loader, or over batches that it draws itself."""
+    if steps.in_forward(module, loop):
+        return False
+    if isinstance(loop, ast.For | ast.AsyncFor) and is_loader(module, loop.iter):
+        return True
+    if _is_part_of_step(module, loop):
+        return False
+    calls = steps.regions(module)[loop].calls
+    runs = [
+        call
+        for call in calls
+        if steps.is_forward(module, call)
+        or any(Effect.FORWARD in _effects(one.module, one.node, HOPS - 1) for one in steps.callees(module, call))
+    ]
+    return bool(runs) and all(_takes_batches(module, call, loop) for call in runs)
+
+
+def _takes_batches(module: Module, call: ast.Call, loop: ast.AST) -> bool:
+    if isinstance(loop, ast.For) and _runs_target(call, loop):
+        return False
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    if not isinstance(loop, ast.For | ast.AsyncFor | ast.While):
+        return False
+    names = _closure(module, given, loop)
+    outputs = {
+        name.id
+        for statement in ast.walk(loop)
+        if isinstance(statement, ast.Assign) and any(inner is call for inner in ast.walk(statement.value))
+        for target in statement.targets
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    }
+    if names & outputs:
+        return False  # it is fed its own output: a token after the other, a state after the other
+    if isinstance(loop, ast.For | ast.AsyncFor):
+        targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+        if names & targets:
+            return True
+    return any(varies(module, item, loop) is True for item in given)
+
+
+def _runs_target(call: ast.Call, loop: ast.For) -> bool:
+    """`for model in models: model(x)`."""
+    targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    base: ast.expr = call.func
+    while isinstance(base, ast.Attribute | ast.Subscript):
+        base = base.value
+    return isinstance(base, ast.Name) and base.id in targets
+
+
+def _closure(module: Module, given: list[ast.expr], loop: ast.AST) -> set[str]:
+    """Return the names that expressions depend on through what the loop assigns."""
+    assigned: dict[str, list[ast.expr]] = {}
+    for statement in ast.walk(loop):
+        match statement:
+            case ast.Assign(targets=targets, value=value):
+                pass
+            case ast.AugAssign(target=target, value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
+                targets = [target]
+            case _:
+                continue
+        for target in targets:
+            for name in ast.walk(target):
+                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+                    assigned.setdefault(name.id, []).append(value)
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(given)
+    while waiting:
+        for node in ast.walk(waiting.pop()):
+            if isinstance(node, ast.Name) and node.id not in found:
+                found.add(node.id)
+                waiting += assigned.get(node.id, [])
+    return found
+
+
+def _is_part_of_step(module: Module, loop: ast.AST) -> bool:
+    """Tell whether a loop around it trains: what runs a model inside a training step belongs to the step."""
+    parents = module.scopes.parent_of
+    node = loop
+    while node in parents and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        node = parents[node]
+        if isinstance(node, steps.LOOPS) and any(
+            steps.is_update(module, call) for call in steps.regions(module)[node].calls
+        ):
+            return True
+    return False
+
+
+def _role(module: Module, loop: ast.AST) -> LoopRole:
+    """A loop that sums a loss, whose backward() follows the loop, trains."""
+    stored = {node.id for node in ast.walk(loop) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    parents = module.scopes.parent_of
+    function = loop
+    while function in parents and not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        function = parents[function]
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward":
+            mentioned = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+            if mentioned & stored:
+                return LoopRole.TRAINING
+    return LoopRole.EVALUATION
