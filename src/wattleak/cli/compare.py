@@ -210,11 +210,18 @@ def tell(finished: Experiment, comparison: Comparison, settings: Settings, args:
     return end(finished, comparison, settings, args)
 
 
-def end(finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace) -> int:
-    """Write the report that is asked for, and choose the exit code."""
+def end(
+    finished: Experiment,
+    comparison: Comparison,
+    settings: Settings,
+    args: Namespace,
+    *,
+    required: Comparison | None = None,
+) -> int:
+    """Write the report that is asked for, and choose the exit code: by `required`, where --require is about less."""
     if args.report:
         _write_report(finished, comparison, settings, args)
-    return _exit_code(comparison, args.require)
+    return _exit_code(required or comparison, args.require)
 
 
 def _planned(

@@ -127,6 +127,7 @@ def _resume(args: Namespace, settings: Settings) -> int:
     from pathlib import Path
 
     from wattleak.cli.compare import experiment
+    from wattleak.environment.redaction import is_redacted
     from wattleak.experiment.copies import Layout
     from wattleak.experiment.factors import Treatments
     from wattleak.experiment.proof import arguments_from
@@ -139,6 +140,11 @@ def _resume(args: Namespace, settings: Settings) -> int:
     if proof is None:
         raise UsageError(f"{args.resume} is no proof, or its copies are gone", "wattleak list")
     given: tuple[Variant, ...] = ()
+    if not args.arguments and any(is_redacted(variant.command) for variant in stored):
+        raise UsageError(
+            "an argument of this proof is stored with a secret hidden",
+            f"give the arguments again: wattleak prove --resume {args.resume} -- ARGUMENT...",
+        )
     if args.arguments:
         layout = Layout(Path(proof.root), Path.cwd().resolve(), settings.store.resolve())
         words = arguments_from(layout, args.arguments)
@@ -159,6 +165,8 @@ def _conclusion(proof: Proof, settings: Settings, args: Namespace) -> Callable[[
     """How a proof ends: with a verdict for every finding, and for all together."""
 
     def conclude(store: SqliteStore, finished: Experiment) -> int:
+        from dataclasses import replace
+
         from wattleak.analysis.comparison import compare
         from wattleak.cli.compare import end
         from wattleak.experiment.proof import never_imported
@@ -175,7 +183,8 @@ def _conclusion(proof: Proof, settings: Settings, args: Namespace) -> Callable[[
             never_imported(proof, made, settings.store, os.environ) if finished.runs else {},
         )
         _show_outcome(outcome, args)
-        return end(finished, comparison, settings, args)
+        together = replace(comparison, pairs=comparison.pairs[:1])  # one fix alone may well be worth nothing
+        return end(finished, comparison, settings, args, required=together)
 
     return conclude
 

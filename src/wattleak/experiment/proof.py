@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from wattleak.scanner.scan import ScanResult
 
 ORIGINAL, FIXED = "original", "fixed"
+_Refusal = tuple[str, str]  # why a fix is not tried, and what to do instead
+_MANY = 6  # fixed variants, from which on it is said how to have fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,30 +189,7 @@ def propose(
     notes += [f"{_place(problem)}: {problem.message}" for problem in result.problems]
     if result.hidden:
         notes.append(f"{len(result.hidden)} weak suspicions are left out: wattleak scan --persona auditor shows them")
-    alone = [_fixes(result, [finding]) for finding in result.findings]
-    refused = [_refusal(finding, made, safe_only) for finding, made in zip(result.findings, alone, strict=True)]
-    chosen = [finding for finding, why in zip(result.findings, refused, strict=True) if why is None]
-    whole = _fixes(result, chosen)
-    treatments, texts = [], [dict[Path, bytes]()]
-    if chosen:
-        fixed = {id(finding) for change in whole for finding in change.fixed}
-        both = [n for n, finding in enumerate(result.findings, 1) if id(finding) in fixed]
-        sets = [(FIXED, both, whole)]
-        if len(chosen) > 1 and not together:
-            sets += [
-                (f"fix-{number}", [number], made)
-                for number, (made, why) in enumerate(zip(alone, refused, strict=True), 1)
-                if why is None
-            ]
-        if len(both) < len(chosen):
-            others = [n for n, why in enumerate(refused, 1) if why is None and n not in both]
-            notes.append(
-                f"{FIXED} lacks the fix of {', '.join(f'[{n}]' for n in others)}, which changes the same text as "
-                "another one: make the others, and prove the script again"
-            )
-        for name, numbers, made in sets:
-            treatments.append(_treatment(name, numbers, made, layout.root))
-            texts.append({change.path.resolve(): change.after.encode(change.encoding) for change in made})
+    refused, sets, said = _choices(result, safe_only=safe_only, together=together)
     proof = Proof(
         script=shown_path(_shown(script)),
         root=shown_path(layout.root),
@@ -221,11 +200,39 @@ def propose(
             _suspect(number, finding, result, why)
             for number, (finding, why) in enumerate(zip(result.findings, refused, strict=True), 1)
         ),
-        treatments=tuple(treatments),
-        notes=tuple(notes),
+        treatments=tuple(_treatment(*chosen, layout.root) for chosen in sets),
+        notes=(*notes, *said),
     )
-    found = survey(layout, files) if treatments else Survey((), (), (), (), 0)
-    return Proposal(proof, layout, found, tuple(texts))
+    found = survey(layout, files) if sets else Survey((), (), (), (), 0)
+    texts = [{change.path.resolve(): change.after.encode(change.encoding) for change in made} for *_, made in sets]
+    return Proposal(proof, layout, found, ({}, *texts))
+
+
+def _choices(
+    result: ScanResult, *, safe_only: bool, together: bool
+) -> tuple[list[_Refusal | None], list[tuple[str, list[int], list[Change]]], list[str]]:
+    """Of each finding why it is not tried; of each variant its name, numbers and changes; and what is to be said."""
+    alone = [_fixes(result, [finding]) for finding in result.findings]
+    refused = [_refusal(finding, made, safe_only) for finding, made in zip(result.findings, alone, strict=True)]
+    tried = [number for number, why in enumerate(refused, 1) if why is None]
+    if not tried:
+        return refused, [], []
+    whole = _fixes(result, [result.findings[number - 1] for number in tried])
+    made = {id(finding) for change in whole for finding in change.fixed}
+    both = [number for number in tried if id(result.findings[number - 1]) in made]
+    sets = [(FIXED, both, whole)]
+    if not together:
+        sets += [(f"fix-{number}", [number], alone[number - 1]) for number in tried if [number] != both]
+    notes = []
+    if len(both) < len(tried):
+        others = ", ".join(f"[{number}]" for number in tried if number not in both)
+        notes.append(
+            f"{FIXED} lacks the fix of {others}, which changes the same text as another one: make the others, and "
+            "prove the script again"
+        )
+    if len(sets) > _MANY:
+        notes.append(f"{len(tried)} fixes make {len(sets) + 1} variants; --together or --select NAMES makes fewer")
+    return refused, sets, notes
 
 
 def _own_files(script: Path, layout: Layout, python: str, env: Mapping[str, str]) -> tuple[list[Path], list[str]]:
@@ -248,7 +255,7 @@ def _fixes(result: ScanResult, findings: Iterable[Finding]) -> list[Change]:
     return changes(replace(result, findings=tuple(findings)), unsafe=True)
 
 
-def _refusal(finding: Finding, made: Sequence[Change], safe_only: bool) -> tuple[str, str] | None:
+def _refusal(finding: Finding, made: Sequence[Change], safe_only: bool) -> _Refusal | None:
     """Why the fix of a finding is not tried, and what to do instead; None: it is tried."""
     by_hand = f"change it by hand: wattleak explain {finding.code} says what to use instead"
     if finding.fix is None:
@@ -261,7 +268,7 @@ def _refusal(finding: Finding, made: Sequence[Change], safe_only: bool) -> tuple
     return None
 
 
-def _suspect(number: int, finding: Finding, result: ScanResult, refused: tuple[str, str] | None) -> Suspect:
+def _suspect(number: int, finding: Finding, result: ScanResult, refused: _Refusal | None) -> Suspect:
     why, remedy = refused or (None, None)
     return Suspect(number, finding_document(finding), (result.excerpt(finding) or "").strip(), why, remedy)
 

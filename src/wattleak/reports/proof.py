@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from wattleak.documents import comparison_document, envelope
-from wattleak.experiment.proof import FIXED
+from wattleak.experiment.proof import FIXED, ORIGINAL
 from wattleak.experiment.yearly import J_PER_KWH, Yearly
 from wattleak.model import Origin, QualityState, Verdict
 from wattleak.reports import units, words
@@ -28,8 +28,7 @@ _G_PER_KG = 1000.0
 _PYTHON_STARTS = 2  # words of a command before the arguments: the interpreter and the script
 _DIFF_ROLES = {"+": "good", "-": "bad", "@": "faint"}
 _REPORT_QUALITY = (
-    "nothing says that the result is as good: let the script print a line such as "
-    'WATTLEAK {"accuracy": 0.91}, or give --quality-regex'
+    'to have it measured, let the script print a line such as WATTLEAK {"accuracy": 0.91}, or give --quality-regex'
 )
 
 
@@ -120,8 +119,17 @@ def render_outcome(outcome: Outcome, *, style: Style) -> str:
     pairs = tuple(
         _with_finding(told, pair, outcome) for told, pair in zip(story.pairs, outcome.comparison.pairs, strict=True)
     )
-    story = replace(story, pairs=pairs, following=_following(outcome))
+    variants = tuple(Line(told.label, f"{told.text}  ({_what(outcome.proof, told.label)})") for told in story.variants)
+    story = replace(story, variants=variants, pairs=pairs, following=_following(outcome))
     return render_story(story, f"experiment {story.identity}", style=style)
+
+
+def _what(proof: Proof, variant: str) -> str:
+    """What a variant is: the commands are the same for all, in copies of their own."""
+    if variant == ORIGINAL:
+        return "as it is"
+    numbers = _treatment(proof, variant).numbers
+    return f"with the {'fix' if len(numbers) == 1 else 'fixes'} of {', '.join(f'[{number}]' for number in numbers)}"
 
 
 def _with_finding(told: PairStory, pair: PairComparison, outcome: Outcome) -> PairStory:
@@ -131,7 +139,7 @@ def _with_finding(told: PairStory, pair: PairComparison, outcome: Outcome) -> Pa
     if yearly is not None:
         lines += _yearly_lines(yearly)
     if pair.quality.state is QualityState.NOT_MEASURED and outcome.experiment.plan.design.short is None:
-        lines.append(Line("quality", _REPORT_QUALITY))
+        lines.insert(0, Line("", _REPORT_QUALITY))
     missing = outcome.never_imported.get(pair.candidate, [])
     doubts = [f"{name} was never imported from the copy: its fix had no part in these runs" for name in missing]
     return replace(told, lines=tuple(lines), doubts=(*told.doubts, *doubts))
