@@ -1,6 +1,6 @@
 """The cost bench: import, start and stop, CPU of the tracker per hour, slow-down of a training loop.
 
-    python -m benchmarks overhead [--quick] [--only import|start|idle|marks|training]... [--blocks N] [--refresh]
+    python -m benchmarks overhead [--quick] [--only import|start|idle|marks|beside|training]... [--blocks N] [--refresh]
 
 Each part keeps its result in the cache folder; docs/results/overhead.md is written when all parts have been run in
 full, by whatever run completes them.
@@ -59,7 +59,7 @@ with wattleak.measure("marks"):
 print("RESULT", sorted(loops)[3])
 """
 IDLE_S = 60.0
-TRAINING_STEPS = 400
+TRAINING_STEPS, QUICK_STEPS = 150, 30
 BLOCKS_BESIDE = 8
 Result = dict[str, Any]
 
@@ -155,30 +155,26 @@ def marks(_tools: list[str], _quick: bool, _blocks: int) -> Result:
         return {"mark_s": float(_result([sys.executable, "-c", MARKS], machine.environment()))}
 
 
-def training(tools: list[str], quick: bool, blocks: int) -> Result:
-    """`wattleak compare` of one training without and with each tracker; the first variant has none.
+def beside(tools: list[str], quick: bool, _blocks: int) -> Result:
+    """`wattleak compare` of one training without and with each tracker, in few blocks; the first variant has none."""
+    document = _compared(tools, QUICK_STEPS if quick else TRAINING_STEPS, 5 if quick else BLOCKS_BESIDE)
+    return {"document": document, "loop": {tool: _loop(document, tool) for tool in tools}}
 
-    All tools in few blocks, for the picture; then wattleak alone in so many blocks that two per cent can be told.
-    """
-    steps = 30 if quick else TRAINING_STEPS
-    beside = _compared(tools, steps, 5 if quick else BLOCKS_BESIDE)
-    alone = _compared(["wattleak"], steps, 5 if quick else blocks)
-    taken = [run["quality"]["loop_s"] for run in alone["runs"] if run["variant"] == "none" and run["quality"]]
-    return {
-        "document": beside,
-        "alone": alone,
-        "steps": steps,
-        "step_s": statistics.median(taken) / steps,
-        "loop": {tool: _loop(beside, tool) for tool in tools},
-        "alone_loop": _loop(alone, "wattleak"),
-    }
+
+def training(_tools: list[str], quick: bool, blocks: int) -> Result:
+    """The same with wattleak alone, in so many blocks that two per cent can be told."""
+    steps = QUICK_STEPS if quick else TRAINING_STEPS
+    document = _compared(["wattleak"], steps, 5 if quick else blocks)
+    taken = [run["quality"]["loop_s"] for run in document["runs"] if run["variant"] == "none" and run["quality"]]
+    step_s = statistics.median(taken) / steps
+    return {"document": document, "steps": steps, "step_s": step_s, "loop": _loop(document, "wattleak")}
 
 
 def _compared(tools: list[str], steps: int, blocks: int) -> Result:
     folder = tempfile.mkdtemp()
     ours = next(path for path in sys.path if path.endswith("site-packages"))
     words = ["compare", "--json", "-q", "--store", folder, "--seed", "7", "--metric", "cpu_s", "--warmups", "1"]
-    words += ["--blocks", str(blocks)]
+    words += ["--blocks", str(blocks), "--declare", "packages"]  # each tool has its own environment
     for tool in ("none", *tools):
         python = peers.python_of("wattleak" if tool == "none" else tool)
         words += ["--variant", f"{tool}={python} {PROGRAM} {tool} train {steps}"]
@@ -212,7 +208,7 @@ def _loop(document: Result, tool: str) -> Result:
     return {"change": found.change, "low": found.low, "high": found.high, "blocks": len(both)}
 
 
-PARTS = {"import": imports, "start": start, "idle": idle, "marks": marks, "training": training}
+PARTS = {"import": imports, "start": start, "idle": idle, "marks": marks, "beside": beside, "training": training}
 
 
 # -- how programs are run ----------------------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ def show(part: str, result: Result) -> str:
 
 
 def _lines(part: str, result: Result) -> list[list[str]]:
-    return {"import": _imports, "start": _start, "idle": _idle, "marks": _marks, "training": _training}[part](result)
+    return {"import": _imports, "start": _start, "idle": _idle, "marks": _marks, "beside": _beside, "training": _alone}[
+        part
+    ](result)
 
 
 def _imports(result: Result) -> list[list[str]]:
@@ -49,13 +51,17 @@ def _marks(result: Result) -> list[list[str]]:
     return [["`wattleak.step()`", f"{result['mark_s'] * 1e6:.2f} µs"]]
 
 
-def _training(result: Result) -> list[list[str]]:
+def _beside(result: Result) -> list[list[str]]:
     lines = []
     for pair in pairs(result["document"]):
         tool = pair["candidate"]
         found = [result["loop"][tool], pair["metrics"]["cpu_s"], pair["metrics"]["duration_s"]]
         lines.append([peers.title(tool), *map(_change, found), _said(pair["verdict"])])
     return lines
+
+
+def _alone(result: Result) -> list[list[str]]:
+    return [["wattleak", _change(result["loop"]), f"{result['loop']['blocks']} blocks"]]
 
 
 def _said(verdict: str) -> str:
@@ -95,7 +101,7 @@ def targets(results: dict[str, Result]) -> list[list[str]]:
     once_s, again_s = median(first(runs)), median(again(runs))
     share = results["idle"]["share"]["wattleak"]
     slower = results["marks"]["mark_s"] / step_s(results["training"])
-    alone = results["training"]["alone_loop"]
+    alone = results["training"]["loop"]
     equal = alone["low"] is not None and alone["low"] > -EQUAL_LIMIT and alone["high"] < EQUAL_LIMIT
     limit = f"{START_LIMIT_S * 1e3:.0f} ms"
     return [
@@ -124,7 +130,7 @@ def _met(met: bool) -> str:
 def write_page(results: dict[str, Result]) -> None:
     """docs/results/overhead.md."""
     versions = results["import"]["versions"]
-    document = results["training"]["document"]
+    document = results["beside"]["document"]
     where = (
         "an emulated RAPL counter in mounts of their own, without a network"
         if results["start"]["emulated"]
@@ -162,9 +168,9 @@ starts, at the level {pairs(document)[0]["level"]:.2%} that `compare` takes for 
 verdict on CPU time. wattleak's training marks every step with `wattleak.step()`
 ({results["marks"]["mark_s"] * 1e6:.1f} µs a mark) and starts a recorder of its own beside the one of the experiment.
 
-{_table(["tool", "loop", "CPU time", "wall time", "verdict"], _training(results["training"]))}
-wattleak alone against none, in {results["training"]["alone_loop"]["blocks"]} blocks: loop {_change(results["training"]["alone_loop"])}; \
-whole run, with the first start of the recorder in it: CPU time {_change(pairs(results["training"]["alone"])[0]["metrics"]["cpu_s"])}.
+{_table(["tool", "loop", "CPU time", "wall time", "verdict"], _beside(results["beside"]))}
+wattleak alone against none, in {results["training"]["loop"]["blocks"]} blocks: loop {_change(results["training"]["loop"])}; \
+whole run, with the first start of the recorder in it: CPU time {_change(pairs(results["training"]["document"])[0]["metrics"]["cpu_s"])}.
 
 When the parts were run: {dates}.
 """
