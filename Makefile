@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_BLOCKS ?= 8
+# The build without CUDA where there is one; what is measured here are CPUs.
+TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-full browser lint bench bench-truth bench-overhead clean
+.PHONY: help venv demo study test test-full browser frameworks lint bench bench-truth bench-overhead clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,17 +22,23 @@ venv: .venv/.ready ## make .venv with everything that the demo and the tests nee
 demo: venv ## prove what a smell costs on real training: about three minutes on two cores, ends with verdict and report
 	$(BIN)/wattleak study unnecessary-parallelism --blocks $(DEMO_BLOCKS) --report
 
-test: venv ## run the checks and the tests; what needs a browser says so and is skipped
+study: venv frameworks ## what every smell costs in every framework, as experiments: hours; writes the evidence that scan shows
+	$(BIN)/wattleak study all
+
+test: venv ## run the checks and the tests; what needs a browser or TensorFlow says so and is skipped
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-full: venv browser ## run the checks and all tests; installs a browser and requires it
+test-full: venv browser frameworks ## run the checks and all tests; installs a browser and TensorFlow, and requires them
 	$(MAKE) --no-print-directory lint
-	WATTLEAK_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	WATTLEAK_REQUIRE_BROWSER=1 WATTLEAK_REQUIRE_FRAMEWORKS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 browser: venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+frameworks: venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(TENSORFLOW) keras scikit-learn
 
 lint: venv ## check style, types and the direction of imports
 	$(BIN)/ruff check
