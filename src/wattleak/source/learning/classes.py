@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class
+from wattleak.source.calls import enclosing_class, enclosing_function
 from wattleak.source.learning import catalogue
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, name_of
@@ -151,7 +151,7 @@ def _is_part(module: Module, node: ast.Name | ast.Attribute, owner: Class) -> bo
 def is_layer_place(module: Module, call: ast.Call, besides: ast.ClassDef | None = None) -> bool:
     """Tell whether a call stands where a layer of a larger model is made: in a module's class, or among layers."""
     outer = enclosing_class(module, call)
-    if outer is not None and outer is not besides:
+    if outer is not None and outer is not besides and not _in_factory(module, call):
         around = Class(module, outer)
         if is_module_class(around) and not is_lightning_class(around):
             return True
@@ -165,6 +165,15 @@ def is_layer_place(module: Module, call: ast.Call, besides: ast.ClassDef | None 
             if name in _CONTAINERS and call is not node.func:
                 return not _is_list_of_models(node)
     return False
+
+
+def _in_factory(module: Module, node: ast.AST) -> bool:
+    """Tell whether a node stands in a class method or static method, which makes models and is none."""
+    function = enclosing_function(module, node)
+    return any(
+        isinstance(item, ast.Name) and item.id in {"classmethod", "staticmethod"}
+        for item in getattr(function, "decorator_list", [])
+    )
 
 
 def _is_list_of_models(call: ast.Call) -> bool:

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
     from wattleak.source.module import Module
 
-_WORDS = re.compile(r"cuda|\bmps\b|\bxpu\b|\bhpu\b|\bnpu\b|xla|[gG][pP][uU]|[tT][pP][uU]|Accelerator|accelerat")
+_WORDS = re.compile(
+    r"cuda|\bmps\b|\bxpu\b|\bhpu\b|\bnpu\b|xla|[gG][pP][uU]|[tT][pP][uU]|Accelerator|accelerat|device_map"
+)
 _DEVICE = re.compile(r"^(?:cuda|mps|xpu|hpu|npu|xla)(?::(?:\d+|\{\}|%d)?)?$")
 _TF_DEVICE = re.compile(r"^/?(?:device:)?(?:GPU|TPU|gpu|tpu)(?::\d+)?$|/(?:GPU|TPU|gpu|tpu):\d+$")
-_QUESTIONS = frozenset({"is_available", "device_count", "current_device", "set_device", "is_built"})
+_QUESTIONS = frozenset(
+    {"is_available", "device_count", "current_device", "set_device", "is_built", "current_accelerator"}
+)
 _LIBRARY_TRAINERS = frozenset({"Trainer", "Fabric"})
 _CHOICES = frozenset({"gpu", "tpu", "cuda", "auto", "mps", "hpu"})
 _STRATEGIES = frozenset({"MirroredStrategy", "TPUStrategy", "MultiWorkerMirroredStrategy"})
@@ -47,6 +51,7 @@ def _says(module: Module) -> bool | None:
             case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value="CUDA_VISIBLE_DEVICES"))], value=value):
                 if isinstance(value, ast.Constant) and value.value in {"", "-1"}:
                     return False
+                found = True
             case ast.Call():
                 found = found or _is_evidence(module, node)
             case ast.Constant(value=str(text)) if len(text) < 24 and _DEVICE.match(text):
@@ -62,8 +67,10 @@ def _is_evidence(module: Module, call: ast.Call) -> bool:
     match call.func:
         case ast.Attribute(attr="cuda"):
             return True
-        case ast.Attribute(attr=name, value=ast.Attribute(attr="cuda" | "mps" | "xpu")) if name in _QUESTIONS:
-            return True
+        case ast.Attribute(attr=name, value=ast.Attribute(attr="cuda" | "mps" | "xpu" | "accelerator")) if (
+            name in _QUESTIONS
+        ):
+            return not _is_for_seeds(module, call)
         case ast.Attribute(attr="is_gpu_available" | "xla_device" | "get_xla_device"):
             return True
         case ast.Attribute(attr="list_physical_devices" | "list_logical_devices"):
@@ -82,14 +89,26 @@ def _is_evidence(module: Module, call: ast.Call) -> bool:
             )
         case ast.Attribute(attr=name) | ast.Name(id=name) if name in _LIBRARY_TRAINERS:
             return any(_chooses(keyword) for keyword in call.keywords)
+        case ast.Attribute(attr="from_pretrained"):
+            return any(_chooses(keyword) for keyword in call.keywords)
         case _:
             return False
+
+
+def _is_for_seeds(module: Module, call: ast.Call) -> bool:
+    """`if torch.cuda.is_available(): torch.cuda.manual_seed_all(seed)` stands in programs that never use one."""
+    parent = module.scopes.parent_of.get(call)
+    if not isinstance(parent, ast.If):
+        return False
+    return all("seed" in ast.unparse(statement) or "cudnn" in ast.unparse(statement) for statement in parent.body)
 
 
 def _chooses(keyword: ast.keyword) -> bool:
     match keyword:
         case ast.keyword(arg="accelerator", value=ast.Constant(value=str(name))):
             return name in _CHOICES
+        case ast.keyword(arg="device_map", value=ast.Constant(value="auto" | "balanced" | "sequential")):
+            return True
         case ast.keyword(arg="gpus", value=ast.Constant(value=number)):
             return bool(number)
         case _:

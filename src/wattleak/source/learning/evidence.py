@@ -92,7 +92,7 @@ def _gathered(module: Module, mentions: Iterable[ast.expr]) -> Uses:
 def _judged(module: Module, name: str, uses: Uses) -> Thing | None:
     spoken = frameworks(module)
     keras = bool({Framework.KERAS, Framework.TENSORFLOW} & spoken)
-    if not keras and _is_module(module, uses):
+    if _is_module(module, uses, both=keras and Framework.TORCH in spoken, tensorflow=keras):
         return Thing.LOSS if catalogue.says_loss(name) else Thing.MODEL
     if keras and _is_keras_model(uses):
         return Thing.MODEL
@@ -111,10 +111,15 @@ def _judged(module: Module, name: str, uses: Uses) -> Thing | None:
     return None
 
 
-def _is_module(module: Module, uses: Uses) -> bool:
+def _is_module(module: Module, uses: Uses, *, both: bool, tensorflow: bool) -> bool:
+    """TensorFlow's tensors have an `.eval()`, and its models no `.parameters()`."""
+    if tensorflow and not both:
+        return False
     sound = {method for method in uses.methods if not _is_defined_elsewhere(module, method)}
     if sound & _ONLY_MODULES:
         return True
+    if both:
+        return False
     if "eval" in sound and any(not call.args and not call.keywords for call in uses.methods["eval"]):
         return True
     return uses.called and bool(sound & {"train", "zero_grad", "state_dict"})

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import call_sites, enclosing_function, owner_class
+from wattleak.source.calls import enclosing_function, owner_class, references
 from wattleak.source.learning import classes
 from wattleak.source.learning.frameworks import Framework, frameworks, learns
 from wattleak.source.learning.memory import of_node
@@ -30,6 +30,7 @@ _WORDS = re.compile(r"no_grad|inference_mode|set_grad_enabled|enable_grad")
 _HOOKS_WITHOUT = frozenset({"validation_step", "test_step", "predict_step"})
 _HOOKS_WITH = frozenset({"training_step"})
 _HOPS = 3  # callers followed
+_MOST_MENTIONS = 300
 
 
 class _Unknown:
@@ -44,8 +45,9 @@ def gradients_off(module: Module, node: ast.AST) -> bool | None:
 
     True under torch.no_grad(), inference_mode() and set_grad_enabled(False), as context, decorator or statement before
     it, in the hooks of Lightning that run without, and where that holds for all callers. None under contexts and
-    decorators that may do so (of the project, or not known), where callers differ, and for a function that is given
-    away. A function that nobody in the project calls is taken as it stands.
+    decorators that may do so (of the project, or not known), in forward(), and where callers differ. A function that is
+    given away (mp.spawn(main)) is taken to run as where it is given away, and one that nobody in the project calls as
+    it stands; a method that nobody calls is not known.
     """
     return _off(module, node, _HOPS)
 
@@ -221,16 +223,39 @@ def _by_callers(module: Module, function: ast.AST, hops: int) -> bool | None:
                 return True
             if function.name in _HOOKS_WITH:
                 return False
-        if function.name in {"forward", "call", "__call__"} or hops <= 0:
+        if function.name in {"forward", "call", "__call__"}:
             return None
-    sites = call_sites(Function(module, function)) if hops > 0 else []
-    if sites is None:
+    if hops <= 0:
         return None
+    sites, mentions = references(Function(module, function))
+    if not sites and len(mentions) == 1 and mentions[0].node not in mentions[0].module.scopes.parent_of:
+        return None  # its callers are being looked for
+    if not sites and len(mentions) == 1 and _is_common(module, function.name):
+        return None
+    places = [(site.module, site.call) for site in sites] + [(where, node) for where, node in mentions]
     answers = {
-        _off(site.module, site.call, hops - 1)
-        for site in sites
-        if enclosing_function(site.module, site.call) is not function
+        _given_away(where, node) or _off(where, node, hops - 1)
+        for where, node in places
+        if enclosing_function(where, node) is not function
     }
     if not answers:
         return False if owner is None else None
     return answers.pop() if len(answers) == 1 else None
+
+
+def _given_away(module: Module, node: ast.expr) -> bool | None:
+    """`validate = torch.no_grad()(validate)`."""
+    parent = module.scopes.parent_of.get(node)
+    if not isinstance(parent, ast.Call) or parent.func is node:
+        return None
+    return _of_switch(module, parent.func) is True or None
+
+
+def _is_common(module: Module, name: str) -> bool:
+    """Tell whether a name is so common that not all of its mentions were looked at (see calls.references)."""
+    seen = 0
+    for other in module.home.mentioning(name):
+        seen += len(other.mentions.get(name, ()))
+        if seen > _MOST_MENTIONS:
+            return True
+    return False

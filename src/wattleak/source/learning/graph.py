@@ -6,15 +6,15 @@ import ast
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import parameter_values
-from wattleak.source.learning import steps
+from wattleak.source.calls import enclosing_class, parameter_values
+from wattleak.source.learning import catalogue, steps
 from wattleak.source.learning.frameworks import Framework, frameworks, learns
 from wattleak.source.learning.gradients import gradients_off
 from wattleak.source.learning.inference import passed_on, things
 from wattleak.source.learning.reaching import increment, origin, reaching
 from wattleak.source.learning.things import Thing
-from wattleak.source.referents import Function, name_of
-from wattleak.source.resolving import own_nodes, referents
+from wattleak.source.referents import Class, Function, name_of
+from wattleak.source.resolving import own_nodes, referents, stores
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -225,12 +225,19 @@ class _Question:
             return Graph.NOT_A_TENSOR
         if node.attr == "grad":
             return Graph.DETACHED
-        if isinstance(node.value, ast.Name) and node.value.id in {"self", "args", "cfg", "config"}:
-            return Graph.UNKNOWN
+        if isinstance(node.value, ast.Name) and node.value.id == "self":
+            return self._of_self(module, node, depth)
         base = self.of(module, node.value, depth)
         if node.attr == "data":
             return Graph.DETACHED if base in {Graph.ATTACHED, Graph.DETACHED} else Graph.UNKNOWN
         return base if base in {Graph.ATTACHED, Graph.DETACHED} else Graph.UNKNOWN
+
+    def _of_self(self, module: Module, node: ast.Attribute, depth: int) -> Graph | None:
+        owner = enclosing_class(module, node)
+        stored = stores(Class(module, owner)).get(node.attr, []) if owner is not None else []
+        if not stored:
+            return Graph.UNKNOWN
+        return _either([Graph.UNKNOWN if value is None else self.of(module, value, depth) for value in stored])
 
     def _call(  # noqa: C901, PLR0911, PLR0912 - one for each kind of call
         self, module: Module, call: ast.Call, depth: int, path: tuple[int, ...]
@@ -260,8 +267,12 @@ class _Question:
             return self._computed(module, call, [self._elements(module, call.args[0], depth)])
         if name in {"builtins.abs", "builtins.max", "builtins.min"}:
             return self._computed(module, call, self._given(module, call, depth))
-        if name.startswith("torch.") and last[:1].islower() or name.startswith("torch.") and last in _MAKERS:
+        if name.startswith("torch.") and (last[:1].islower() or last in _MAKERS):
             return self._by_torch(module, call, name, last, depth, path)
+        if known is None and catalogue.says_loss(last):
+            given = self._given(module, call, depth)
+            if Graph.ATTACHED in given:  # whatever it is: it computes a loss of it
+                return self._computed(module, call, given)
         if isinstance(function, ast.Attribute):
             return self._by_method(module, call, function, depth, path)
         return Graph.UNKNOWN

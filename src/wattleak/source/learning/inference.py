@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wattleak.source.calls import enclosing_class, enclosing_function, owner_class, parameter_values
 from wattleak.source.learning import catalogue, classes, evidence
 from wattleak.source.learning.frameworks import learns
+from wattleak.source.learning.made import called
 from wattleak.source.learning.reaching import Origin, origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Expression, Function, Instance, Library, Method, Partial, Referent, name_of
@@ -226,10 +227,7 @@ class Inference:
             moved = self._moved(module, function, call, depth, path)
             if moved is not None:
                 return moved
-        known = referents(module, function)
-        if known is None:
-            return None
-        return self._referred(known, module, call, depth, path)
+        return self._referred(called(module, function), module, call, depth, path)
 
     def _moved(
         self, module: Module, function: ast.Attribute, call: ast.Call, depth: int, path: tuple[int, ...]
@@ -288,7 +286,7 @@ class Inference:
 
     def _made(self, owner: Class, module: Module, call: ast.Call) -> Thing | None:
         thing = classes.thing_of(owner)
-        if thing is Thing.MODEL and classes.is_layer_place(module, call):
+        if thing is Thing.MODEL and classes.is_layer_place(module, call, besides=owner.node):
             return Thing.LAYER
         return thing
 
@@ -300,7 +298,7 @@ class Inference:
             parts = _INITIALIZED[plain]
             return frozenset({parts[path[0]]}) if len(path) == 1 and path[0] < len(parts) else None
         if path:
-            return None
+            return frozenset({Thing.LOADER}) if catalogue.is_loader(name) and plain.startswith("keras.") else None
         if catalogue.is_wrapper(name) or plain in {"builtins.next"}:
             return self.of(module, call.args[0], depth) if call.args and plain != "builtins.next" else None
         if catalogue.passes_on(name):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wattleak.source.learning import catalogue, classes
 from wattleak.source.learning.frameworks import learns
 from wattleak.source.learning.inference import is_only, is_transparent, passed_on, things
+from wattleak.source.learning.made import called
 from wattleak.source.learning.reaching import origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, Instance, Library, Method, Partial, Referent, name_of
@@ -79,14 +80,14 @@ def _builds(module: Module, call: ast.Call, depth: int) -> bool:
     function = call.func
     if depth <= 0 or not isinstance(function, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
         return False
-    known = referents(module, function)
+    known = called(module, function)
     return bool(known) and all(_makes(one, module, call, depth) for one in known or ())
 
 
 def _makes(one: Referent, module: Module, call: ast.Call, depth: int) -> bool:  # noqa: PLR0911 - one for each kind
     match one:
         case Class():
-            return classes.thing_of(one) is Thing.MODEL and not classes.is_layer_place(module, call)
+            return classes.thing_of(one) is Thing.MODEL and not classes.is_layer_place(module, call, one.node)
         case Partial(of=of):
             return _makes(of, module, call, depth)
         case Library(name=name):

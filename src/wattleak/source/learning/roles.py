@@ -23,7 +23,7 @@ class FileRole(Enum):
 _TEST_FOLDERS = frozenset({"tests", "test", "unittests", "unit_tests", "testing", "testcases"})
 _DOCUMENT_FOLDERS = frozenset({"docs", "doc", "documentation"})
 _TESTS = re.compile(
-    r"^\s*(?:import|from)\s+(?:pytest|unittest)\b|^def test_\w+\(|\(unittest\.TestCase\)|\(TestCase\)", re.M
+    r"^\s*(?:import|from)\s+(?:pytest|unittest)\b|^def test_\w+\(|\(unittest\.TestCase\)|\(TestCase\)", re.MULTILINE
 )
 
 

@@ -183,22 +183,28 @@ def is_forward(module: Module, call: ast.Call) -> bool:
     function = call.func
     match function:
         case ast.Name():
-            return things(module, function) == _MODEL if _may_be_instance(module, function) else False
+            return _is_run(module, function) if _may_be_instance(module, function) else False
         case ast.Attribute(value=ast.Name() | ast.Attribute() as base, attr=name) if name in _PREDICTING:
-            return things(module, base) == _MODEL
+            return _is_run(module, base)
         case ast.Attribute(value=ast.Name(id="self")):
-            return things(module, function) == _MODEL
+            return _is_run(module, function)
         case ast.Attribute(attr=name) if _LIKE_MODELS.search(name) and isinstance(
             function.value, ast.Name | ast.Attribute
         ):
-            return things(module, function) == _MODEL
+            return _is_run(module, function)
         case ast.Subscript(value=ast.Name() | ast.Attribute()):
-            return things(module, function) == _MODEL
+            return _is_run(module, function)
         case _:
             return False
 
 
 _MODEL = frozenset({Thing.MODEL})
+
+
+def _is_run(module: Module, function: ast.expr) -> bool:
+    """A model, or what is a model in one case and a part of one in another."""
+    known = things(module, function)
+    return known is not None and Thing.MODEL in known and known <= {Thing.MODEL, Thing.LAYER}
 
 
 def _may_be_instance(module: Module, name: ast.Name) -> bool:
