@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from wattleak.documents.comparisons import (
         pair_document as pair_document,
     )
-    from wattleak.documents.envelope import Document as Document
-    from wattleak.documents.envelope import envelope as envelope
+    from wattleak.documents.head import Document as Document
+    from wattleak.documents.head import envelope as envelope
     from wattleak.documents.listing import list_document as list_document
     from wattleak.documents.measurements import (
         carbon_document as carbon_document,
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     )
 
 _HOLDS = {
-    "envelope": (
+    "head": (  # no file may be called what it holds: importing it would put the file in the place of the name
         "Document",
         "envelope",
     ),

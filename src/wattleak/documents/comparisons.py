@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from wattleak.documents.envelope import envelope
+from wattleak.documents.head import envelope
 from wattleak.documents.plans import design_document, order_document, run_document
 from wattleak.model import CONTROL
 
 if TYPE_CHECKING:
-    from wattleak.documents.envelope import Document
+    from wattleak.documents.head import Document
     from wattleak.model import Comparison, Experiment, MetricComparison, PairComparison, QualityComparison
 
 

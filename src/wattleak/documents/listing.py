@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.documents.envelope import envelope
+from wattleak.documents.head import envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wattleak.documents.envelope import Document
+    from wattleak.documents.head import Document
     from wattleak.model import StoredExperiment, StoredRun
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wattleak.documents.envelope import envelope
+from wattleak.documents.head import envelope
 from wattleak.documents.meters import (
     channel_document,
     channel_from_document,
@@ -17,7 +17,7 @@ from wattleak.documents.meters import (
 from wattleak.model import Carbon, ChannelEnergy, Estimate, Gap, Measurement, Origin, SpanCost, StepCost, StepWindow
 
 if TYPE_CHECKING:
-    from wattleak.documents.envelope import Document
+    from wattleak.documents.head import Document
     from wattleak.model import Channel
 
 

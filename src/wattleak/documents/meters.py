@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wattleak.model import Calibration, Channel, Estimate, Origin, Part, Quantity, Unavailable
 
 if TYPE_CHECKING:
-    from wattleak.documents.envelope import Document
+    from wattleak.documents.head import Document
 
 
 def estimate_document(estimate: Estimate | None) -> Document | None:

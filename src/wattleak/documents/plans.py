@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.documents.envelope import envelope
+from wattleak.documents.head import envelope
 from wattleak.documents.measurements import measurement_document, measurement_from_document
 from wattleak.model import (
     Design,
@@ -22,7 +22,7 @@ from wattleak.model import (
 )
 
 if TYPE_CHECKING:
-    from wattleak.documents.envelope import Document
+    from wattleak.documents.head import Document
 
 
 def design_document(design: Design) -> Document:
