@@ -88,7 +88,7 @@ def judge_primary(experiment: Experiment) -> tuple[Change, Grade]:
     if isinstance(readings, str):
         return Change(None, None, None, None, len(blocks), design.level), Grade.OBSERVED
     before, after = ([reading.value for reading in side] for side in readings)
-    change = paired_change(before, after, look_level(design.stopping, design.level, len(blocks)))
+    change = paired_change(before, after, look_level(design.stopping, design.level, len(blocks)), test=False)
     verdict = decide(change, design.smallest_effect)
     measured = replace(readings[0][0], origin=Origin.COUNTER)
     return change, grade(_by_session(pair), verdict, measured, QualityState.IDENTICAL, change.level)

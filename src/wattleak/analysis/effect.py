@@ -50,13 +50,14 @@ class Change:
     log_ratios: tuple[float, ...] = ()  # d_i in the order of the blocks; empty when there is no ratio
 
 
-def paired_change(reference: Sequence[float], candidate: Sequence[float], level: float) -> Change:
+def paired_change(reference: Sequence[float], candidate: Sequence[float], level: float, *, test: bool = True) -> Change:
     """Compare two figures block by block; `reference[i]` and `candidate[i]` are the runs of one block.
 
     Args:
         reference: positive values in any unit.
         candidate: as many, in the same unit and order.
         level: of the interval, 0 < level < 1; adjust it for several candidates before (`feasibility.adjusted_level`).
+        test: whether the p-value is wanted, which is most of the work and decides nothing.
 
     Raises:
         ValueError: the two are not equally long.
@@ -69,7 +70,7 @@ def paired_change(reference: Sequence[float], candidate: Sequence[float], level:
         change=math.expm1(hodges_lehmann(ratios)),
         low=None if interval is None else math.expm1(interval.low),
         high=None if interval is None else math.expm1(interval.high),
-        p_value=sign_flip_p(ratios),
+        p_value=sign_flip_p(ratios) if test else None,
         blocks=len(ratios),
         level=level,
         log_ratios=ratios,

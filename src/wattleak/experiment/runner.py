@@ -198,9 +198,12 @@ def stretches(planned: Sequence[PlannedRun]) -> list[tuple[int, list[PlannedRun]
 
 def is_session_complete(plan: Plan, runs: Sequence[Run], index: int, dropped: Sequence[str] = ()) -> bool:
     """Whether every block of one planned session has been run whole, apart from variants that were dropped."""
+    made: dict[int, list[Run]] = {}
+    for run in runs:
+        made.setdefault(run.block, []).append(run)
     return all(
-        is_block_complete(runs, [planned for planned in block if planned.variant not in dropped])
-        for _, block in stretches(planned_session(plan, index))
+        is_block_complete(made.get(number, ()), [planned for planned in block if planned.variant not in dropped])
+        for number, block in stretches(planned_session(plan, index))
     )
 
 

@@ -135,7 +135,8 @@ def test_another_slurm_job_is_another_session(monkeypatch: pytest.MonkeyPatch) -
 def test_the_groups_of_both_versions_are_found_version_2_first(machine) -> None:
     mounts = V1.format(root="/") + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
     groups = "3:cpu,cpuacct:/job\n2:memory:/elsewhere\n0::/job.scope\n"
-    root = machine({"proc/self/mountinfo": mounts, "proc/self/cgroup": groups})
+    there = ("sys/fs/cgroup/unified/job.scope/cpu.stat", "sys/fs/cgroup/cpu,cpuacct/job/cpuacct.usage")
+    root = machine({"proc/self/mountinfo": mounts, "proc/self/cgroup": groups, **dict.fromkeys(there, "")})
 
     assert own_groups(root) == (
         f"{root}/sys/fs/cgroup/unified/job.scope",
