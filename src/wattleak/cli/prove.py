@@ -180,7 +180,7 @@ def _conclusion(proof: Proof, settings: Settings, args: Namespace) -> Callable[[
             finished,
             comparison,
             _yearly(finished, comparison, settings, args),
-            never_imported(proof, made, settings.store, os.environ) if finished.runs else {},
+            never_imported(proof, made, settings.store, os.environ) if finished.runs else None,
         )
         _show_outcome(outcome, args)
         together = replace(comparison, pairs=comparison.pairs[:1])  # one fix alone may well be worth nothing

@@ -347,18 +347,20 @@ def refuse_what_runs_the_original(
                 )
 
 
-def never_imported(proof: Proof, made: Sequence[Variant], store: Path, env: Mapping[str, str]) -> dict[str, list[str]]:
+def never_imported(
+    proof: Proof, made: Sequence[Variant], store: Path, env: Mapping[str, str]
+) -> dict[str, list[str]] | None:
     """By variant, the fixed files that no run of it imported: their fix had no part in what was measured.
 
-    Told by the bytecode that Python leaves beside a module; empty where it leaves none. The script itself always runs.
+    Told by the bytecode that Python leaves beside a module; None where it was told to leave none. The script itself
+    always runs.
     """
     if env.get("PYTHONDONTWRITEBYTECODE") or env.get("PYTHONPYCACHEPREFIX"):
-        return {}
+        return None
     found: dict[str, list[str]] = {}
     for variant, treatment in zip(made[1:], proof.treatments, strict=True):
         top = place_of(Path(variant.folder or "."), store) / proof.inside
         script = Path(os.path.normpath(Path(variant.folder or ".") / variant.command[1]))
-        missing = [name for name in treatment.changed if top / name != script and not was_imported(top / name)]
-        if missing:
-            found[variant.name] = missing
+        modules = [(name, Path(os.path.normpath(top / name))) for name in treatment.changed]
+        found[variant.name] = [name for name, module in modules if module != script and not was_imported(module)]
     return found

@@ -40,7 +40,7 @@ class Outcome:
     experiment: Experiment
     comparison: Comparison
     yearly: Mapping[str, Yearly | str]  # by candidate; a text says why there is none; empty: nobody asked
-    never_imported: Mapping[str, list[str]]  # by candidate: fixed files that no run of it imported
+    never_imported: Mapping[str, list[str]] | None  # by candidate: fixed files that no run imported; None: not known
 
 
 # -- before the first run --------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def _with_finding(told: PairStory, pair: PairComparison, outcome: Outcome) -> Pa
         lines += _yearly_lines(yearly)
     if pair.quality.state is QualityState.NOT_MEASURED and outcome.experiment.plan.design.short is None:
         lines.insert(0, Line("", _REPORT_QUALITY))
-    missing = outcome.never_imported.get(pair.candidate, [])
+    missing = (outcome.never_imported or {}).get(pair.candidate, [])
     doubts = [f"{name} was never imported from the copy: its fix had no part in these runs" for name in missing]
     return replace(told, lines=tuple(lines), doubts=(*told.doubts, *doubts))
 
@@ -247,10 +247,9 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
     """What `prove --json` prints: the document of `compare`, the findings, and a verdict for each."""
     compared = comparison_document(outcome.experiment, outcome.comparison, "prove")
     document = {**compared, **findings_document(outcome.proof)}
-    document["fixes"] = [
-        {**item, "never_imported": list(outcome.never_imported.get(item["candidate"], []))}
-        for item in document["fixes"]
-    ]
+    unused = outcome.never_imported
+    for item in document["fixes"]:
+        item["never_imported"] = None if unused is None else unused[item["candidate"]]
     document["per_finding"] = [
         _per_finding(pair, outcome)
         for pair in outcome.comparison.pairs
