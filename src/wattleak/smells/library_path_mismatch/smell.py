@@ -1,0 +1,138 @@
+"""The process loads its GPU libraries from the wrong place, or is told a place that it never looks at.
+
+What it does
+
+    In Python, finds
+
+    - LD_LIBRARY_PATH set in os.environ of a program that starts no other: the loader read it when the process began, so
+      that it changes nothing in this process. A warning where an import of a framework or a ctypes call follows that is
+      meant to use it, a note otherwise.
+    - CUDA_VISIBLE_DEVICES set after the GPU was used or asked about: CUDA has read it by then.
+    - CUDA_VISIBLE_DEVICES set to nothing or to -1 in a program that asks for a GPU by name.
+
+    In scripts, Dockerfiles, Compose and Kubernetes files and other configuration, and in Python too, finds versions of
+    CUDA that disagree in one place: CUDA_HOME, PATH, LD_LIBRARY_PATH, the image (nvidia/cuda, pytorch/pytorch) and
+    packages (torch==2.4.0+cu118, the index /whl/cu121, nvidia-cublas-cu12, cupy-cuda12x). In Dockerfiles also a build
+    of a framework for the CPU on an image of CUDA, and, as a note, a path that puts the CUDA of the system before the
+    libraries that the wheels bring.
+
+    Which device is chosen with CUDA_VISIBLE_DEVICES is nobody's fault, and is not looked at; neither is what is only
+    read, compared or put back, nor what a script sets under a condition.
+
+Why it costs
+
+    Three cases, very different in what they cost. Folders that do not exist, or hold nothing, are looked through in
+    vain: some thousand failed look-ups at the start, and nothing after it. Libraries of another version are loaded
+    instead of those that the framework was built with: slow kernels, errors of versions, crashes. Or a library is not
+    found at all, and TensorFlow goes on without the GPU: that costs ten to a hundred times the energy, and is told in
+    one line of a log.
+
+    A library path that is set inside Python is none of the three: it does nothing at all.
+
+Example
+
+    os.environ["LD_LIBRARY_PATH"] = "/usr/local/cuda-11.8/lib64"      # too late for this process
+    import tensorflow as tf
+
+    export CUDA_HOME=/usr/local/cuda-11.8
+    export LD_LIBRARY_PATH=/usr/local/cuda-12.1/lib64
+    pip install torch==2.4.0+cu121
+
+Use instead
+
+    unset LD_LIBRARY_PATH
+    pip install torch==2.4.0+cu121
+
+    The wheels of PyTorch, TensorFlow and JAX bring the CUDA libraries that they were built with, and find them by
+    themselves. What must be set is set by whoever starts the process: the shell, the image, the batch job. One version
+    for everything; to see which libraries a process has, look into /proc/PID/maps.
+
+When it is fine
+
+    - The program starts others, which get the variable: this shows in the code, and is left alone.
+    - A build needs one toolkit, and the run another, in stages or commands of their own.
+    - Hiding the GPUs on purpose, to test the path on the CPU: under a condition it is left alone.
+
+Evidence
+
+    `wattleak study library-path-mismatch` measures what it costs on your machine, as an experiment.
+
+Fix safety
+
+    Unsafe: a variable that has no effect on its own process is removed, but a process that another file starts from
+    here would get it. Disagreeing versions have no fix: which of them is meant, the code does not say.
+"""  # noqa: D412, D416 - these headings are those of the page that `explain` prints
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wattleak.errors import UsageError
+from wattleak.model import Finding, Smell
+from wattleak.smells.library_path_mismatch import files, programs
+from wattleak.smells.library_path_mismatch.injecting import injected
+from wattleak.source.learning import FileRole, file_role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wattleak.model import Edit
+    from wattleak.smells.library_path_mismatch.place import Place
+    from wattleak.source.module import Module
+    from wattleak.source.variables.reading import VariableFile
+
+SMELL = Smell(
+    code="ENV001",
+    name="library-path-mismatch",
+    summary="GPU libraries from the wrong place, or a path that is set in vain",
+    page=inspect.cleandoc(__doc__ or ""),
+    folder=Path(__file__).parent,
+)
+
+
+def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 - no path depends on the machine
+    """Yield every library path or device that a program sets in vain, or to what contradicts the rest of it."""
+    if file_role(module) is not FileRole.PROGRAM:
+        return
+    for place in programs.places(module):
+        yield _finding(module.path, place)
+
+
+def detect_variables(file: VariableFile, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 - as above
+    """Yield every place of a script, an image or a configuration that leads to the wrong libraries."""
+    for place in files.places(file):
+        yield _finding(file.path, place)
+
+
+def _finding(path: Path, place: Place) -> Finding:
+    return Finding(
+        code=SMELL.code,
+        name=SMELL.name,
+        path=path,
+        line=place.span.line,
+        column=place.span.column + 1,
+        end_line=place.span.end_line,
+        end_column=place.span.end_column + 1,
+        message=place.message,
+        severity=place.severity,
+        confidence=place.confidence,
+        fix=place.fix,
+        persona=place.persona,
+    )
+
+
+def inject(module: Module) -> tuple[Edit, ...]:
+    """Return the edit that puts the smell into a clean program: a library path, set before the import.
+
+    Raises:
+        UsageError: the program does not import a framework on a line of its own, at the top of the file.
+    """
+    edit = injected(module)
+    if edit is None:
+        raise UsageError(
+            f"{module.path} has no import before which the library path can be set",
+            "import torch, tensorflow or keras on a line of its own, at the top of the file",
+        )
+    return (edit,)
