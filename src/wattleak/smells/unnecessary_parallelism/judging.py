@@ -26,7 +26,7 @@ def judge(module: Module, site: Site, cpus: int) -> tuple[str, Confidence] | Non
     asked = worth(*(site.number or Located(module, site.node)))
     match asked.value if asked is not None else None:
         case CpuMultiple(factor=factor, is_text=site.is_text) if factor >= _ALWAYS_TOO_MANY:
-            sure = Confidence.HIGH if site.spins else Confidence.MEDIUM
+            sure = Confidence.HIGH if site.noun == "threads" else Confidence.MEDIUM
             return f"{factor:g} {site.noun} for each CPU, too many on any machine", sure
         case Number(value=int(number)) if not site.is_text:
             pass
