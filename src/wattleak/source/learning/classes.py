@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from wattleak.source.calls import enclosing_class, enclosing_function
 from wattleak.source.learning import catalogue
+from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.things import Thing
-from wattleak.source.referents import Class, name_of
-from wattleak.source.resolving import bases, referents
+from wattleak.source.referents import Class, Function, name_of
+from wattleak.source.resolving import bases
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -138,14 +139,20 @@ def is_used_as_layer(owner: Class) -> bool:
 
 
 def _is_part(module: Module, node: ast.Name | ast.Attribute, owner: Class) -> bool:
-    parents = module.scopes.parent_of
-    parent = parents.get(node)
+    parent = module.scopes.parent_of.get(node)
     if not (isinstance(parent, ast.Call) and parent.func is node):
         return False
-    if is_layer_place(module, parent, besides=owner.node):
-        known = referents(module, node)
-        return known is None or any(isinstance(one, Class) and one.node.name == owner.node.name for one in known)
-    return False
+    if not is_layer_place(module, parent, besides=owner.node):
+        return False
+    return any(isinstance(one, Class) and same_place(one, owner) for one in resolved(module, node) or ())
+
+
+def same_place(one: Class | Function, other: Class | Function) -> bool:
+    """Tell whether two are the same class or function: a module that was parsed twice has two trees."""
+    if one.node is other.node:
+        return True
+    same_file = one.module.path.absolute() == other.module.path.absolute()
+    return same_file and (one.node.lineno, one.node.col_offset) == (other.node.lineno, other.node.col_offset)
 
 
 def is_layer_place(module: Module, call: ast.Call, besides: ast.ClassDef | None = None) -> bool:

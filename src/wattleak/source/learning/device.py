@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from wattleak.source.learning.asking import whole
 from wattleak.source.learning.memory import of_module
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def on_accelerator(module: Module) -> bool:
     own = _says(module)
     if own is not None:
         return own
+    whole(module)
     return any(_says(other) is True for other in _neighbours(module))
 
 

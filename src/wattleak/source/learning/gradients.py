@@ -6,12 +6,13 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_function, owner_class, references
+from wattleak.source.calls import enclosing_function, owner_class
 from wattleak.source.learning import classes
+from wattleak.source.learning.asking import resolved, whole
+from wattleak.source.learning.callers import callers
 from wattleak.source.learning.frameworks import Framework, frameworks, learns
 from wattleak.source.learning.memory import of_node
 from wattleak.source.referents import Class, Expression, Function, Instance, Method, Referent, name_of
-from wattleak.source.resolving import referents
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -30,7 +31,6 @@ _WORDS = re.compile(r"no_grad|inference_mode|set_grad_enabled|enable_grad")
 _HOOKS_WITHOUT = frozenset({"validation_step", "test_step", "predict_step"})
 _HOOKS_WITH = frozenset({"training_step"})
 _HOPS = 3  # callers followed
-_MOST_MENTIONS = 300
 
 
 class _Unknown:
@@ -60,6 +60,7 @@ def _off_kept(module: Module, node: ast.AST) -> bool | None:
 def _off(module: Module, node: ast.AST, hops: int) -> bool | None:
     if not learns(module) and module.project is None:
         return None
+    whole(module)
     return _off_kept(module, _statement(module, node)) if hops == _HOPS else _off_computed(module, node, hops)
 
 
@@ -139,7 +140,7 @@ def _of_switch(module: Module, expression: ast.expr) -> bool | _Unknown | None:
     if isinstance(function, ast.IfExp):
         said = {_of_switch(module, each) for each in (function.body, function.orelse)}
         return _UNKNOWN if len(said) > 1 else _of_switch(module, function.body)
-    known = referents(module, function)
+    known = resolved(module, function)
     if known is None:
         return _UNKNOWN if _may_switch(module, function) else None
     said_by = {_one(module, one, call) for one in known}
@@ -149,7 +150,7 @@ def _of_switch(module: Module, expression: ast.expr) -> bool | _Unknown | None:
 
 
 def _name(module: Module, function: ast.expr) -> str | None:
-    known = referents(module, function)
+    known = resolved(module, function)
     return name_of(next(iter(known))) if known is not None and len(known) == 1 else None
 
 
@@ -227,12 +228,10 @@ def _by_callers(module: Module, function: ast.AST, hops: int) -> bool | None:
             return None
     if hops <= 0:
         return None
-    sites, mentions = references(Function(module, function))
-    if not sites and len(mentions) == 1 and mentions[0].node not in mentions[0].module.scopes.parent_of:
-        return None  # its callers are being looked for
-    if not sites and len(mentions) == 1 and _is_common(module, function.name):
+    used = callers(module, function)
+    if used.too_many:
         return None
-    places = [(site.module, site.call) for site in sites] + [(where, node) for where, node in mentions]
+    places = [*used.sites, *used.others]
     answers = {
         _given_away(where, node) or _off(where, node, hops - 1)
         for where, node in places
@@ -249,13 +248,3 @@ def _given_away(module: Module, node: ast.expr) -> bool | None:
     if not isinstance(parent, ast.Call) or parent.func is node:
         return None
     return _of_switch(module, parent.func) is True or None
-
-
-def _is_common(module: Module, name: str) -> bool:
-    """Tell whether a name is so common that not all of its mentions were looked at (see calls.references)."""
-    seen = 0
-    for other in module.home.mentioning(name):
-        seen += len(other.mentions.get(name, ()))
-        if seen > _MOST_MENTIONS:
-            return True
-    return False

@@ -6,15 +6,17 @@ import ast
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class, parameter_values
+from wattleak.source.calls import enclosing_class
 from wattleak.source.learning import catalogue, steps
+from wattleak.source.learning.asking import resolved, whole
+from wattleak.source.learning.callers import given_values
 from wattleak.source.learning.frameworks import Framework, frameworks, learns
 from wattleak.source.learning.gradients import gradients_off
 from wattleak.source.learning.inference import passed_on, things
 from wattleak.source.learning.reaching import increment, origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, name_of
-from wattleak.source.resolving import own_nodes, referents, stores
+from wattleak.source.resolving import own_nodes, stores
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -90,6 +92,7 @@ def graph_of(module: Module, expression: ast.expr) -> Graph:
     """
     if not learns(module):
         return Graph.UNKNOWN
+    whole(module)
     kept: dict[ast.AST, Graph] = module.__dict__.setdefault("_learning_graphs", {})
     if expression in kept:
         return kept[expression]
@@ -213,7 +216,7 @@ class _Question:
         node = module.scopes.scope_of[parameter].node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or depth <= 5:
             return Graph.UNKNOWN
-        given = parameter_values(Function(module, node), parameter.arg)
+        given = given_values(module, node, parameter.arg)
         if not given:
             return Graph.UNKNOWN
         return _either([self.of(where, value, depth - 5, path) for where, value in given])
@@ -254,7 +257,7 @@ class _Question:
             return Graph.UNKNOWN if _is_frozen(module, function) else _here(module, call)
         if kinds == frozenset({Thing.LOSS}):
             return self._computed(module, call, self._given(module, call, depth))
-        known = referents(module, function)
+        known = resolved(module, function)
         names = {name_of(one) or "" for one in known or ()}
         name = next(iter(names)) if len(names) == 1 else ""
         if known and all(isinstance(one, Function) for one in known):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class, enclosing_function, owner_class, parameter_values
+from wattleak.source.calls import enclosing_class, enclosing_function, owner_class
 from wattleak.source.learning import catalogue, classes, evidence
+from wattleak.source.learning.asking import resolved, whole
+from wattleak.source.learning.callers import given_values
 from wattleak.source.learning.frameworks import learns
 from wattleak.source.learning.made import called
 from wattleak.source.learning.reaching import Origin, origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Expression, Function, Instance, Library, Method, Partial, Referent, name_of
-from wattleak.source.resolving import own_nodes, referents, stores
+from wattleak.source.resolving import own_nodes, stores
 from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def things(module: Module, expression: ast.AST) -> Things | None:
     """Return every kind of thing that `expression` can be; None: it can be something that is not known."""
     if not isinstance(expression, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.IfExp | ast.BoolOp):
         return frozenset({Thing.OTHER})
+    whole(module)
     kept: dict[ast.AST, Things | None] = module.__dict__.setdefault("_learning_things", {})
     if expression in kept:
         return kept[expression]
@@ -113,7 +116,7 @@ class Inference:
     def _name(self, module: Module, node: ast.Name, depth: int, path: tuple[int, ...]) -> Things | None:
         found = reaching(module, node)
         if not found:
-            return self._referred(referents(module, node), module, None, depth, path)
+            return self._referred(resolved(module, node), module, None, depth, path)
         known = _union(
             self._binding(module, node, binding, depth, path) for binding in found if not _is_none(binding.value)
         )
@@ -128,7 +131,7 @@ class Inference:
         if isinstance(binding.node, ast.arg):
             return self._parameter(module, binding.node, depth, path)
         if binding.kind in {Kind.IMPORT, Kind.CLASS} or isinstance(binding.node, ast.FunctionDef):
-            return self._referred(referents(module, name), module, None, depth, path)
+            return self._referred(resolved(module, name), module, None, depth, path)
         source = origin(module, binding)
         if source is None:
             return None
@@ -169,7 +172,7 @@ class Inference:
             seen = evidence.of(module, mention) if mention is not None else None
             if seen is not None:
                 return frozenset({seen})
-        given = parameter_values(Function(module, node), parameter.arg) if depth > 5 else None
+        given = given_values(module, node, parameter.arg) if depth > 5 else None
         if not given:
             return None
         return _union(self.of(where, value, depth - 5, path) for where, value in given if not _is_none(value))
@@ -180,7 +183,7 @@ class Inference:
         base = node.value
         if isinstance(base, ast.Name) and base.id in {"self", "cls"}:
             return self._of_self(module, node, depth, path)
-        known = referents(module, node)
+        known = resolved(module, node)
         if known is not None and not path:
             found = self._referred(known, module, None, depth, path)
             if found is not None:
@@ -362,7 +365,7 @@ class Inference:
                     if isinstance(binding.node, ast.arg):
                         scope = module.scopes.scope_of[binding.node]
                         given = (
-                            parameter_values(Function(module, scope.node), binding.node.arg)
+                            given_values(module, scope.node, binding.node.arg)
                             if isinstance(scope.node, ast.FunctionDef)
                             else None
                         )
@@ -383,7 +386,7 @@ class Inference:
                 ]
                 return _union(parts) if parts else None
             case ast.Call():
-                known = referents(module, value.func)
+                known = resolved(module, value.func)
                 for one in known or ():
                     if isinstance(one, Function) and isinstance(one.node, ast.FunctionDef):
                         parts = [
@@ -405,7 +408,7 @@ def passed_on(module: Module, expression: ast.expr) -> ast.expr:
     for _ in range(5):
         match expression:
             case ast.Call(func=ast.Name() | ast.Attribute() as function, args=[first, *_]):
-                known = referents(module, function)
+                known = resolved(module, function)
                 names = {name_of(one) for one in known or ()}
                 if not names or not all(name is not None and catalogue.passes_on(name) for name in names):
                     named = function.id if isinstance(function, ast.Name) else function.attr
@@ -420,7 +423,7 @@ def passed_on(module: Module, expression: ast.expr) -> ast.expr:
 def is_transparent(module: Module, decorator: ast.expr) -> bool:
     """Tell whether a decorated call still gives what the function returns."""
     plain = decorator.func if isinstance(decorator, ast.Call) else decorator
-    known = referents(module, plain)
+    known = resolved(module, plain)
     return known is not None and {name_of(one) for one in known} <= _TRANSPARENT
 
 
@@ -474,7 +477,7 @@ def _stored(owner: Class, name: str) -> list[tuple[Module, ast.expr | None, tupl
         if found:
             return _pieces(current, name, found)
         for base in current.node.bases:
-            waiting += [one for one in referents(current.module, base) or () if isinstance(one, Class)]
+            waiting += [one for one in resolved(current.module, base) or () if isinstance(one, Class)]
     return []
 
 

@@ -6,13 +6,14 @@ import ast
 from typing import TYPE_CHECKING
 
 from wattleak.source.learning import catalogue, classes
+from wattleak.source.learning.asking import resolved, whole
 from wattleak.source.learning.frameworks import learns
 from wattleak.source.learning.inference import is_only, is_transparent, passed_on, things
 from wattleak.source.learning.made import called
 from wattleak.source.learning.reaching import origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, Instance, Library, Method, Partial, Referent, name_of
-from wattleak.source.resolving import own_nodes, referents
+from wattleak.source.resolving import own_nodes
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -29,6 +30,7 @@ def builds_model(module: Module, call: ast.Call) -> bool:
     clone_model) and for functions of the project that return a fresh one, alone or in a tuple. False for calls of
     instances, for layers, losses and wrappers (DataParallel, torch.compile, deepcopy), and for what is not known.
     """
+    whole(module)
     kept: dict[ast.AST, bool] = module.__dict__.setdefault("_learning_builds", {})
     if call not in kept:
         cuts = module.home.cuts
@@ -119,7 +121,7 @@ def _returns_fresh(function: Function, depth: int) -> bool:
         return False
     for decorator in node.decorator_list:
         plain = decorator.func if isinstance(decorator, ast.Call) else decorator
-        kept = {name_of(one) for one in referents(function.module, plain) or ()} & _KEEPING
+        kept = {name_of(one) for one in resolved(function.module, plain) or ()} & _KEEPING
         if kept or not is_transparent(function.module, decorator):
             return False
     own = list(own_nodes(node))
@@ -141,7 +143,7 @@ def _is_fresh(module: Module, value: ast.expr, depth: int) -> bool:
         case ast.Call(func=function, args=arguments):
             if isinstance(function, ast.Attribute) and catalogue.gives_itself(function.attr):
                 return _is_fresh(module, function.value, depth)
-            known = referents(module, function)
+            known = resolved(module, function)
             if arguments and known and all(catalogue.is_wrapper(name_of(one) or "") for one in known):
                 return _is_fresh(module, arguments[0], depth)
             return _builds(module, value, depth)

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from wattleak.source.learning import steps
+from wattleak.source.learning.asking import whole
 from wattleak.source.learning.frameworks import learns
 from wattleak.source.learning.kinds import is_loader
 from wattleak.source.learning.memory import of_module
@@ -36,7 +37,6 @@ class HotLoop:
     module: Module
 
 
-@of_module
 def hot_loops(module: Module) -> list[HotLoop]:
     """Return the loops over batches of a module, in the order of their lines.
 
@@ -48,15 +48,16 @@ def hot_loops(module: Module) -> list[HotLoop]:
     """
     if not learns(module):
         return []
+    whole(module)
     analysis = _analysis(module)
     return sorted(analysis.hot.values(), key=lambda hot: hot.node.lineno)
 
 
-@of_module
 def epoch_loops(module: Module) -> list[Loop]:
     """Return the loops around a hot loop, around a call that reaches one, or around model.fit, in order of lines."""
     if not learns(module):
         return []
+    whole(module)
     return sorted(_analysis(module).around, key=lambda loop: loop.lineno)
 
 
@@ -64,6 +65,7 @@ def hot_loop_around(module: Module, node: ast.AST) -> HotLoop | None:
     """Return the innermost hot loop of the same function that repeats `node`."""
     if not learns(module):
         return None
+    whole(module)
     hot = _analysis(module).hot
     parents = module.scopes.parent_of
     child = node

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.reaching import reaching
 from wattleak.source.referents import Library, Referent
-from wattleak.source.resolving import qualified_name, referents
 from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def called(module: Module, function: ast.expr) -> frozenset[Referent] | None:
     `models.__dict__[name]` and `getattr(models, name)` of torchvision are some model of it (`torchvision.models.any`);
     `MODELS[name]` of a dict that is written out is one of its values.
     """
-    known = referents(module, function)
+    known = resolved(module, function)
     if known is not None:
         return known
     match function:
@@ -39,7 +39,7 @@ def called(module: Module, function: ast.expr) -> frozenset[Referent] | None:
 
 
 def _of_home(module: Module, home: ast.expr) -> frozenset[Referent] | None:
-    name = qualified_name(module, home)
+    name = resolved_name(module, home)
     if name not in _HOMES:
         return None
     return frozenset({Library(f"{name}.{'Any' if 'keras' in name else 'any'}")})
@@ -51,7 +51,7 @@ def _of_table(module: Module, table: ast.Name) -> frozenset[Referent] | None:
         if binding.kind is not Kind.VALUE or not isinstance(binding.value, ast.Dict) or not binding.value.values:
             return None
         for value in binding.value.values:
-            known = referents(module, value) if isinstance(value, ast.Name | ast.Attribute) else None
+            known = resolved(module, value) if isinstance(value, ast.Name | ast.Attribute) else None
             if known is None:
                 return None
             found |= known

@@ -6,9 +6,9 @@ import ast
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.reaching import increment, origin
 from wattleak.source.referents import Class, Function, Library, Method, name_of
-from wattleak.source.resolving import referents
 from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ class _Dependence:
             return None
         if last in _UNSTEADY and not (last == "get" and call.args) and last not in {"step"}:
             return True
-        known = referents(self.module, function)
+        known = resolved(self.module, function)
         if known is None:
             return None
         for one in known:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from wattleak.source.calls import enclosing_class
 from wattleak.source.learning import classes
+from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.frameworks import Framework, frameworks
 from wattleak.source.learning.inference import things
 from wattleak.source.learning.memory import of_module
 from wattleak.source.learning.reaching import origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, Instance, Library, Partial
-from wattleak.source.resolving import referents
 from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _is_own_function(module: Module, call: ast.Call) -> bool:
     """`self.backward(...)` of a class of the project is looked into instead, as any call is."""
     match call.func:
         case ast.Attribute(value=ast.Name(id="self" | "ctx")):
-            return any(isinstance(one, Function) for one in referents(module, call.func) or ())
+            return any(isinstance(one, Function) for one in resolved(module, call.func) or ())
         case _:
             return False
 
@@ -217,7 +217,7 @@ def _may_be_instance(module: Module, name: ast.Name) -> bool:
 
 
 def _comes_from_project(module: Module, name: ast.Name) -> bool:
-    return any(isinstance(one, Instance) for one in referents(module, name) or ())
+    return any(isinstance(one, Instance) for one in resolved(module, name) or ())
 
 
 _FITTING = frozenset({"fit", "fit_generator", "train"})
@@ -241,7 +241,7 @@ def is_fit(module: Module, call: ast.Call) -> bool:
 def _is_trainer(module: Module, base: ast.expr) -> bool:
     if not isinstance(base, ast.Name | ast.Attribute | ast.Call) or not _TRAINERS.search(module.text):
         return False
-    for one in referents(module, base) or ():
+    for one in resolved(module, base) or ():
         if (
             isinstance(one, Instance)
             and isinstance(one.of, Library)
@@ -309,7 +309,7 @@ def callees(module: Module, call: ast.Call) -> list[Function]:
             return _compiled(module, function)
         case _:
             return []
-    for one in referents(module, function) or ():
+    for one in resolved(module, function) or ():
         while isinstance(one, Partial):
             one = one.of  # noqa: PLW2901 - what it is a part of
         if isinstance(one, Function):
@@ -324,7 +324,7 @@ def _compiled(module: Module, call: ast.Call) -> list[Function]:
     given = call.args[0]
     while isinstance(given, ast.Call) and last_name(given.func) in _COMPILERS and given.args:
         given = given.args[0]
-    known = referents(module, given) if isinstance(given, ast.Name | ast.Attribute) else None
+    known = resolved(module, given) if isinstance(given, ast.Name | ast.Attribute) else None
     return [one for one in known or () if isinstance(one, Function) and isinstance(one.node, FunctionNode)]
 
 
