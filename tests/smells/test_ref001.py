@@ -94,7 +94,7 @@ POSITIVES = {
         + STEP
         + "    total += loss  # HERE\n"
         + "print(total / len(loader))\n",
-        Severity.INFO,
+        Severity.WARNING,
     ),
     "running total of an evaluation": (
         TORCH + "total = 0.0\nfor x, y in loader:\n    total = total + criterion(net(x), y)  # HERE\nprint(total)\n",
@@ -112,7 +112,7 @@ POSITIVES = {
         + "mean = 0.0\nfor x, y in loader:\n"
         + STEP
         + "    mean = 0.9 * mean + 0.1 * loss  # HERE\nprint(float(mean))\n",
-        Severity.INFO,
+        Severity.WARNING,
     ),
     "history of lists": (
         TORCH
@@ -462,6 +462,7 @@ def test_another_file_that_reads_it_is_asked(tmp_path: Path) -> None:
 
 def test_a_test_is_for_auditors(tmp_path: Path) -> None:
     code, _ = POSITIVES["kept for nobody"]
+    (tmp_path / "pyproject.toml").touch()  # where the project begins
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_memory.py").write_text(code)
     assert scan(tmp_path, select=["REF001"]).findings == ()
@@ -554,14 +555,14 @@ def run_both(framework: str) -> list[dict[str, float]]:
     results = []
     for path in PAIRS[framework]:
         done = subprocess.run(
-            [sys.executable, path, "--train-images", "256", "--epochs", "2"],
+            [sys.executable, path, "--train-images", "512", "--epochs", "2", "--batch", "32"],
             capture_output=True,
             text=True,
             check=True,
             env={**os.environ, "WATTLEAK_SEED": "3"},
         )
         lines = done.stdout.splitlines()
-        assert re.match(r"data fashion-mnist: 10000 train and 2000 test images.*training on 256 images", lines[0])
+        assert re.match(r"data fashion-mnist: 10000 train and 2000 test images.*training on 512 images", lines[0])
         (quality,) = [line for line in lines if line.startswith("WATTLEAK ")]
         results.append(json.loads(quality.removeprefix("WATTLEAK ")))
     return results
@@ -572,7 +573,7 @@ def test_the_torch_programs_learn_the_same() -> None:
     pytest.importorskip("torch")
     good, bad = run_both("torch")
     assert good == bad
-    assert good["steps"] == 8
+    assert good["steps"] == 32
     assert good["accuracy"] > 0.15  # ten classes: it has learnt something
 
 
@@ -582,7 +583,7 @@ def test_the_keras_programs_learn_the_same() -> None:
     pytest.importorskip("tensorflow")
     good, bad = run_both("keras")
     assert good == bad
-    assert good["steps"] == 8
+    assert good["steps"] == 32
     assert good["accuracy"] > 0.15
 
 

@@ -144,9 +144,7 @@ def _severity(step: Step, heaviest: Kept, used_up: Spent) -> Severity:
         return Severity.INFO
     if heaviest is not Kept.GRAPH or step.loop is None:
         return Severity.WARNING
-    if used_up is Spent.NO:
-        return Severity.ERROR  # the saved activations of every step stay
-    return Severity.INFO if step.store.way is Way.ADDED else Severity.WARNING
+    return Severity.WARNING if used_up else Severity.ERROR  # the saved activations of every step stay
 
 
 def _message(
