@@ -49,7 +49,9 @@ _PUBLISHED = ("--epochs", "50", "--train-images", "50000")
 
 def configure(parser: ArgumentParser) -> None:
     parser.usage = "wattleak study NAME|all [options] [-- ARGUMENT...]"
-    parser.add_argument("name", metavar="NAME", help="name or code of a smell; several with commas, or all, end with a league table")
+    parser.add_argument(
+        "name", metavar="NAME", help="name or code of a smell; several with commas, or all, end with a league table"
+    )
     parser.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="passed to both programs, as --epochs 2")
     parser.add_argument("--framework", help="which pair of programs (default: torch, or the first there is; all: each)")
     parser.add_argument(
