@@ -1,0 +1,266 @@
+"""Where a training step waits for the device because it wants a value of it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wattleak.smells.blocking_transfer_each_step.device_values import DeviceValues, Grade, goes_to_cpu
+from wattleak.source import flow
+from wattleak.source.calls import decorators, enclosing_function, loops_around, references
+from wattleak.source.learning import HotLoop, LoopRole, Often, hot_loop_around, hot_loops, how_often, on_accelerator
+from wattleak.source.referents import Function
+from wattleak.source.resolving import qualified_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wattleak.source.module import Module
+
+_WAITING_METHODS = frozenset({"item", "tolist", "numpy", "cpu"})
+_WAITING_FUNCTIONS = frozenset({"float", "int", "bool"})
+_WAITING_ARRAYS = frozenset({"numpy.asarray", "numpy.array", "numpy.mean", "numpy.float32", "numpy.float64"})
+_SHOWING_METHODS = frozenset({"set_postfix", "format", "set_description", "set_postfix_str"})
+_CHECKS = frozenset({"isnan", "isfinite", "isinf", "allclose"})
+_TRACED = frozenset({"tensorflow.function", "tensorflow.compat.v2.function", "jax.jit", "torch.jit.script"})
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """An expression whose value the host waits for."""
+
+    node: ast.expr  # what makes it wait: the call, or the text that shows the value
+    value: ast.expr  # what it wants to know
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A training step that waits for the device every time."""
+
+    transfers: tuple[Transfer, ...]  # in the order of the text; not empty
+    loop: ast.For | ast.While | None  # None: the step is a function that a training loop calls
+    waits_anyway: bool  # something else in it waits too
+
+
+def waiting_steps(module: Module) -> Iterator[Step]:
+    """Yield every training step of this module that waits for the device each time, by the text."""
+    steps = [*_loops(module), *_functions(module)]
+    yield from sorted(steps, key=lambda step: (step.transfers[0].node.lineno, step.transfers[0].node.col_offset))
+
+
+def _loops(module: Module) -> Iterator[Step]:
+    for loop in hot_loops(module):
+        if loop.role is not LoopRole.TRAINING or not on_accelerator(module):
+            continue
+        function = enclosing_function(module, loop.node)
+        if function is not None and _is_traced(module, function):
+            continue
+        values = DeviceValues(module, function or module.tree)
+        found = [
+            transfer
+            for transfer in _transfers(module, loop.node.body, values)
+            if how_often(module, transfer.node, loop.node) is Often.EACH_TIME
+        ]
+        if found and not _decides(module, loop.node.body, found, values):
+            yield Step(tuple(found), loop.node, _waits_anyway(loop.node))
+
+
+def _functions(module: Module) -> Iterator[Step]:
+    """Yield steps that are functions of their own: `loss = train_step(batch)` in a loop, wherever that is."""
+    for function in ast.walk(module.tree):
+        if not isinstance(function, ast.FunctionDef) or _is_traced(module, function):
+            continue
+        if not any(_differentiates(node) for node in ast.walk(function)):
+            continue
+        values = DeviceValues(module, function)
+        found = [
+            transfer
+            for transfer in _transfers(module, function.body, values)
+            if not loops_around(module, transfer.node) and not _is_guarded(module, transfer.node, function)
+        ]
+        if found and not _decides(module, function.body, found, values) and _is_called_each_step(module, function):
+            yield Step(tuple(found), None, _waits_anyway(function))
+
+
+def _is_called_each_step(module: Module, function: ast.FunctionDef) -> bool:
+    sites, _ = references(Function(module, function))
+    for site in sites:
+        loop: HotLoop | None = hot_loop_around(site.module, site.call)
+        if loop is None or loop.role is not LoopRole.TRAINING:
+            continue
+        if how_often(site.module, site.call, loop.node) is Often.EACH_TIME and (
+            on_accelerator(module) or on_accelerator(site.module)
+        ):
+            return True
+    return False
+
+
+def _is_guarded(module: Module, node: ast.AST, function: ast.FunctionDef) -> bool:
+    inside = set(ast.walk(function))
+    return any(test in inside for test in flow.conditions(module, node))
+
+
+def _is_traced(module: Module, function: ast.AST) -> bool:
+    """Tell whether a function runs as a graph: in there nothing can be read."""
+    return any(name in _TRACED for name in decorators(module, function))
+
+
+def _differentiates(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(attr="backward" | "manual_backward" | "gradient")):
+            return True
+        case _:
+            return False
+
+
+# -- what waits ----------------------------------------------------------------------------------------------------
+
+
+def _transfers(module: Module, body: list[ast.stmt], values: DeviceValues) -> Iterator[Transfer]:
+    for node in _in_order(body):
+        match node:
+            case ast.Call():
+                value = _wanted(module, node, values)
+                if value is not None:
+                    yield Transfer(node, value)
+            case ast.FormattedValue(value=value) if _is_sure(value, values):
+                yield Transfer(_text_of(module, node), value)
+            case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod(), right=value):
+                shown = next((each for each in _elements(value) if _is_sure(each, values)), None)
+                if shown is not None:
+                    yield Transfer(node, shown)
+            case ast.If(test=test) | ast.While(test=test):
+                decided = _decided(test, values)
+                if decided is not None:
+                    yield Transfer(test, decided)
+            case _:
+                pass
+
+
+def _wanted(  # noqa: PLR0911 - one for each kind
+    module: Module, call: ast.Call, values: DeviceValues
+) -> ast.expr | None:
+    """Return the value of the device that a call waits for."""
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    match call.func:
+        case ast.Attribute(attr=name, value=owner) if name in _WAITING_METHODS and not call.args:
+            blocking = not any(keyword.arg == "non_blocking" for keyword in call.keywords)
+            return owner if blocking and values.grade(owner) > Grade.NO else None
+        case ast.Attribute(attr="to", value=owner) if goes_to_cpu(call):
+            return owner if values.grade(owner) > Grade.NO else None
+        case ast.Name(id=name) if name in _WAITING_FUNCTIONS and len(given) == 1:
+            return given[0] if _is_sure(given[0], values) else None
+        case ast.Name(id="print"):
+            return next((each for each in given if _is_sure(each, values)), None)
+        case ast.Attribute(attr=name) if name in _SHOWING_METHODS:
+            return next((each for each in given if _is_sure(each, values)), None)
+        case ast.Attribute(attr="asarray" | "array" | "mean" | "float32" | "float64"):
+            shown = next((each for each in given if _is_sure(each, values)), None)
+            return shown if shown is not None and qualified_name(module, call.func) in _WAITING_ARRAYS else None
+        case _:
+            return None
+
+
+def _is_sure(node: ast.expr, values: DeviceValues) -> bool:
+    if isinstance(node, ast.Starred):
+        node = node.value
+    if any(isinstance(part, ast.Name) and part.id in values.host for part in ast.walk(node)):
+        return False
+    return values.grade(node) is Grade.SURE
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]
+
+
+def _decided(test: ast.expr, values: DeviceValues) -> ast.expr | None:
+    """Return the value of the device that a condition asks: `if loss > limit`."""
+    match test:
+        case ast.Compare(left=left, comparators=[right]) if _is_sure(test, values):
+            return left if _is_sure(left, values) else right
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _decided(operand, values)
+        case ast.BoolOp(values=tests):
+            return next((found for each in tests if (found := _decided(each, values)) is not None), None)
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _CHECKS | {"any", "all"} and _is_sure(test, values):
+            return test
+        case _:
+            return None
+
+
+def _text_of(module: Module, piece: ast.FormattedValue) -> ast.expr:
+    """Return the whole f-string: Python 3.11 does not know where its pieces stand."""
+    parent = module.scopes.parent_of.get(piece)
+    while parent is not None and not isinstance(parent, ast.JoinedStr):
+        parent = module.scopes.parent_of.get(parent)
+    outer = parent
+    while outer is not None and isinstance(module.scopes.parent_of.get(outer), ast.FormattedValue | ast.JoinedStr):
+        outer = module.scopes.parent_of.get(outer)
+    return outer if isinstance(outer, ast.expr) else piece
+
+
+def _in_order(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Yield the nodes of a block in the order of the text, without those of functions and classes inside."""
+    for root in body:
+        waiting: list[ast.AST] = [root]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+                continue
+            yield node
+            waiting.extend(reversed(list(ast.iter_child_nodes(node))))
+
+
+# -- what must wait -------------------------------------------------------------------------------------------------
+
+
+def _decides(module: Module, body: list[ast.stmt], found: list[Transfer], values: DeviceValues) -> bool:
+    """Tell whether the step has to know the value before it goes on: a check for NaN, an end by the loss."""
+    waiting: set[ast.AST] = {transfer.node for transfer in found}
+    names = {
+        target.id
+        for node in waiting
+        for parent in [module.scopes.parent_of.get(node)]
+        if isinstance(parent, ast.Assign)
+        for target in parent.targets
+        if isinstance(target, ast.Name)
+    }
+
+    def is_read(node: ast.expr) -> bool:
+        return any(part in waiting or (isinstance(part, ast.Name) and part.id in names) for part in ast.walk(node))
+
+    for node in _in_order(body):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in _CHECKS:
+                owner = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+                if any(is_read(each) or _is_sure(each, values) for each in (*node.args, *owner)):
+                    return True
+            case ast.While(test=test) if is_read(test):
+                return True
+            case ast.If(test=test, body=block) if is_read(test) and _leaves(block):
+                return True
+            case _:
+                pass
+    return False
+
+
+def _leaves(block: list[ast.stmt]) -> bool:
+    return any(
+        isinstance(part, ast.Break | ast.Return | ast.Raise | ast.Continue) for each in block for part in ast.walk(each)
+    )
+
+
+def _waits_anyway(step: ast.AST) -> bool:
+    """Tell whether a step reads a value of the device by itself: GradScaler and LBFGS do (PyTorch 2.13)."""
+    for node in ast.walk(step):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="step", value=owner), args=[given, *_]):
+                written = f"{ast.unparse(owner)} {ast.unparse(given)}".lower()
+                if "scaler" in written or "closure" in written:
+                    return True
+            case ast.Call(func=ast.Name(id=name)) if "scaler" in name.lower():
+                return True
+            case _:
+                pass
+    return False

@@ -1,0 +1,100 @@
+"""A small CNN on real images in a loop of its own; the accuracy is computed without a tape."""
+
+# mypy: ignore-errors
+# TensorFlow and Keras come without types.
+from __future__ import annotations
+
+import argparse
+import json
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from wattleak.errors import WattleakError
+from wattleak.workloads.data import load
+
+
+def build_model(images):
+    """Return four convolutions and a linear layer, as logits."""
+    return keras.Sequential(
+        [
+            keras.Input(images.train_images.shape[1:]),
+            *(layers.Conv2D(16, 3, padding="same", activation="relu"),),
+            *(layers.Conv2D(16, 3, padding="same", activation="relu"), layers.MaxPooling2D()),
+            *(layers.Conv2D(32, 3, padding="same", activation="relu"),),
+            *(layers.Conv2D(32, 3, padding="same", activation="relu"), layers.MaxPooling2D()),
+            *(layers.Flatten(), layers.Dense(images.classes)),
+        ]
+    )
+
+
+@tf.function(reduce_retracing=True)
+def train_step(model, optimizer, loss_function, images, labels):
+    """Make one step of the optimizer and return the loss before it."""
+    with tf.GradientTape() as tape:
+        loss = loss_function(labels, model(images, training=True))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply(gradients, model.trainable_variables)
+    return loss
+
+
+def evaluate(model, loss_function, images, labels, batch):
+    """Return the mean loss, and the share of images whose class is predicted."""
+    total, right = 0.0, 0
+    for start in range(0, len(images), batch):
+        some_labels = labels[start : start + batch]
+        logits = model(images[start : start + batch], training=False)
+        loss = loss_function(some_labels, logits)
+        total += float(loss) * len(some_labels)
+        right += int(np.sum(np.argmax(logits, axis=1) == some_labels))
+    return total / len(images), right / len(images)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", help="a data set (fashion-mnist, cifar10, pneumoniamnist) or an npz file")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--train-images", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--test-batch", type=int, default=1000)
+    arguments = parser.parse_args()
+    try:
+        data = load(arguments.data, download=True)  # downloads only what --data names
+    except WattleakError as error:
+        parser.error(f"{error.message}; {error.remedy}")
+    count = min(arguments.train_images, len(data.train_images))
+    print(f"data {data.describe()}; training on {count} images")
+
+    seed = int(os.environ.get("WATTLEAK_SEED", "0"))
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    tf.config.threading.set_intra_op_parallelism_threads(len(os.sched_getaffinity(0)))
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    train_images = data.train_images[:count].astype("float32") / 255
+    train_labels = data.train_labels[:count]
+    test_images = data.test_images.astype("float32") / 255
+
+    model = build_model(data)
+    optimizer = keras.optimizers.Adam(1e-3)
+    loss_function = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    random = np.random.default_rng(seed)
+    losses, quality = [], 0.0
+    for epoch in range(1, arguments.epochs + 1):
+        order = random.permutation(count)
+        for start in range(0, count, arguments.batch):
+            rows = order[start : start + arguments.batch]
+            loss = train_step(model, optimizer, loss_function, train_images[rows], train_labels[rows])
+            losses.append(float(loss))
+        test_loss, quality = evaluate(model, loss_function, test_images, data.test_labels, arguments.test_batch)
+        print(f"epoch {epoch}/{arguments.epochs} test loss {test_loss:.4f} accuracy {quality:.4f}", flush=True)
+    print("WATTLEAK " + json.dumps({"accuracy": quality, "first_loss": losses[0], "steps": len(losses)}))
+
+
+if __name__ == "__main__":
+    main()
