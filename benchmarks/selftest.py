@@ -62,9 +62,9 @@ def run() -> None:
         "Are verdicts right as often as they say?",
         (
             f"{EXPERIMENTS} synthetic experiments of each kind without a change, a tenth as many with one, through the whole "
-            "pipeline (plan, order, runner, scripted meter, interval, grade; `wattleak selftest`). The meter of a run is read "
-            "back in every fiftieth experiment, which must give the same interval; in the others what it reads is known "
-            "from its script. 'False': "
+            "pipeline (plan, order, runner, scripted meter, attribution, interval, grade; `wattleak selftest`). Every fiftieth is played so, and "
+            "must give the same interval and grade as the short way that the others take: order of the plan, what its runs "
+            "cost, interval, grade. 'False': "
             "claims where nothing changed; under session effects only what is graded confirmed or proved is claimed. "
             f"Allowed: {100 * most / EXPERIMENTS:.2f} % (99 % band of 5 %). 'Found': changes that were found in the number "
             "of blocks that is promised to find them four times out of five."

@@ -21,7 +21,7 @@ from wattleak.analysis.feasibility import (
     further_blocks,
     minimal_detectable_change,
 )
-from wattleak.analysis.metrics import least_firm, metric, metrics_of
+from wattleak.analysis.metrics import Reading, least_firm, metric, metrics_of
 from wattleak.analysis.quality import compare_quality, default_target
 from wattleak.analysis.sequential import look_level
 from wattleak.analysis.short_plan import with_primary
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wattleak.analysis.blocks import Block
-    from wattleak.analysis.metrics import Reading
     from wattleak.model import Experiment, QualityTarget
 
 
@@ -88,10 +87,22 @@ def judge_primary(experiment: Experiment) -> tuple[Change, Grade]:
     if isinstance(readings, str):
         return Change(None, None, None, None, len(blocks), design.level), Grade.OBSERVED
     before, after = ([reading.value for reading in side] for side in readings)
-    change = paired_change(before, after, look_level(design.stopping, design.level, len(blocks)), test=False)
-    verdict = decide(change, design.smallest_effect)
-    measured = replace(readings[0][0], origin=Origin.COUNTER)
-    return change, grade(_by_session(pair), verdict, measured, QualityState.IDENTICAL, change.level)
+    level = look_level(design.stopping, design.level, len(blocks))
+    return judge_values(before, after, _by_session(pair), level, design.smallest_effect)
+
+
+def judge_values(
+    before: Sequence[float],
+    after: Sequence[float],
+    sessions: Mapping[str, Sequence[float]],
+    level: float,
+    smallest_effect: float,
+) -> tuple[Change, Grade]:
+    """`judge_primary` for values that are known already: block by block, and as log ratios by session."""
+    change = paired_change(before, after, level, test=False)
+    verdict = decide(change, smallest_effect)
+    measured = Reading(before[0], Origin.COUNTER, frozenset())
+    return change, grade(sessions, verdict, measured, QualityState.IDENTICAL, level)
 
 
 def _step_down(pairs: Sequence[Pair]) -> tuple[PairComparison, ...]:

@@ -8,7 +8,7 @@ the tests of the statistics stand on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -139,47 +139,3 @@ class ScriptedExecutor:
             idle_w=Estimate(idle_w, idle_w, idle_w, Origin.SIMULATED),
             source="scripted",
         )
-
-
-class KnownExecutor(ScriptedExecutor):
-    """The same runs, with the machine's energy written down from the script instead of read back from its meter.
-
-    The first run is played as `ScriptedExecutor` does; of the others, time, CPU-seconds, quality and the machine's
-    joules (idle + dynamic) are put in its place, and nothing is attributed. Less than half the time, for calibrating
-    the statistics over millions of runs; whoever uses it checks some against the other. Without neighbours only.
-    """
-
-    def __init__(
-        self, work: Callable[[Variant, PlannedRun, float], ScriptedWork], host: ScriptedHost | None = None
-    ) -> None:
-        super().__init__(work, host)
-        self._played: Measurement | None = None
-
-    def run(self, variant: Variant, planned: PlannedRun, context: RunContext) -> tuple[Measurement, str | None]:
-        """Write one run down."""
-        if self._played is None:
-            self._played, failure = super().run(variant, planned, context)
-            return self._played, failure
-        work = self._work(variant, planned, self.clock.now_s())
-        started_s = self.clock.now_s()
-        self.clock.sleep(work.duration_s)
-        energy_j = self._host.idle_w * work.duration_s + self._host.watts_per_busy_cpu * work.cpu_s
-        known = Estimate(energy_j, energy_j, energy_j, Origin.SIMULATED)
-        measurement = replace(
-            self._played,
-            id=context.run_id,
-            command=variant.command,
-            name=variant.name,
-            started_at=datetime.fromtimestamp(started_s, UTC).isoformat(),
-            duration_s=work.duration_s,
-            cpu_s=work.cpu_s,
-            user_s=work.cpu_s,
-            energy=tuple(replace(item, energy_j=known) for item in self._played.energy),
-            attributed=(),
-            attributed_energy_j=None,
-            idle_energy_j=None,
-            carbon_g=None,
-            quality=dict(work.quality),
-            exit_code=work.exit_code,
-        )
-        return measurement, None if work.exit_code == 0 else f"exit code {work.exit_code}"

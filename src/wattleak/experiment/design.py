@@ -93,7 +93,7 @@ def check_regex(regex: str | None) -> str | None:
 
 def make_plan(design: Design, experiment: str | None = None) -> Plan:
     """Lay out every run. The same design gives the same order."""
-    runs = tuple(_runs(design))
+    runs = tuple(lay_out(design))
     return Plan(
         experiment=experiment or token_hex(4),
         design=design,
@@ -139,11 +139,11 @@ def with_session_added(plan: Plan) -> Plan:
     was added after results were seen is for the report to say.
     """
     design = replace(plan.design, sessions=plan.design.sessions + 1)
-    runs = tuple(_runs(design))
+    runs = tuple(lay_out(design))
     return replace(plan, design=design, runs=runs, digest=plan_digest(design, runs))
 
 
-def _runs(design: Design) -> Iterable[PlannedRun]:
+def lay_out(design: Design) -> Iterable[PlannedRun]:
     """Every run in its order. A longer plan begins as the shorter one does: sessions draw from seeds of their own."""
     for session in range(design.sessions):
         # The first session draws as plans did before there were sessions, so that old plans keep their order.
