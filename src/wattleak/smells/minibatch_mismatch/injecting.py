@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.minibatch_mismatch.feeding import Feeds, feeds
 from wattleak.smells.minibatch_mismatch.ignored import size_of_cut
-from wattleak.smells.minibatch_mismatch.inputs import batched, keras_method
+from wattleak.smells.minibatch_mismatch.inputs import batched, keras_method, makes_loader
 from wattleak.smells.minibatch_mismatch.rewriting import replaced, still_parses, with_keyword, without
 from wattleak.smells.minibatch_mismatch.single import split_size
 from wattleak.source.calls import argument, values
 from wattleak.source.learning import LoopRole, hot_loops
-from wattleak.source.loaders import makes_pytorch_loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,7 @@ def injected(module: Module) -> Iterator[tuple[Edit, ...]]:
         found = None
         if isinstance(call.func, ast.Attribute) and call.func.attr == "fit" and keras_method(module, call):
             found = _into_fit(module, call)
-        elif (call.args or call.keywords) and makes_pytorch_loader(module, call):
+        elif makes_loader(module, call):
             found = _into_loader(module, call)
         if found and still_parses(module, found):
             yield found

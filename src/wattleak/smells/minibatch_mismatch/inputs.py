@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from wattleak.source.calls import Site
+from wattleak.source.calls import Site, argument, values
 from wattleak.source.learning import Framework, frameworks, is_model
-from wattleak.source.loaders import PYTORCH_LOADERS, is_same_node, origins
+from wattleak.source.loaders import PYTORCH_LOADERS, is_same_node, makes_pytorch_loader, origins
 from wattleak.source.referents import Function, Instance, Library, Method, name_of
 from wattleak.source.resolving import is_a, own_nodes, qualified_name, qualified_names, referents
+from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,43 @@ def keras_method(module: Module, call: ast.Call) -> str | None:
         return call.func.attr if spoken and is_model(module, call.func.value) else None
     known = names and all(name.startswith(_KERAS) and name.endswith(f".{call.func.attr}") for name in names)
     return call.func.attr if known else None
+
+
+def makes_loader(module: Module, call: ast.Call) -> bool:
+    """Tell whether `call` makes a DataLoader of PyTorch; only calls that are named like one are looked at."""
+    if "DataLoader" not in module.text or not (call.args or call.keywords):
+        return False
+    last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+    named = {alias.asname or alias.name for node in module.froms for alias in node.names if alias.name == "DataLoader"}
+    return last in {"DataLoader", *named} and makes_pytorch_loader(module, call)
+
+
+def size_values(module: Module, call: ast.Call, position: int, default: object = None) -> frozenset[object] | None:
+    """Return every batch size that a call may give, `default` where it gives none; None: it is not known.
+
+    What a function is given by its callers, and what an object holds, is not known here: it mostly comes from a command
+    line, and to find that out takes long.
+    """
+    given = argument(module, call, "batch_size", position)
+    if given is None:
+        return None
+    found: set[object] = {default} if given.may_be_absent else set()
+    for located in given.values:
+        known = values(located.module, located.node) if _is_near(located.module, located.node) else None
+        if known is None:
+            return None
+        found |= known
+    return frozenset(found)
+
+
+def _is_near(module: Module, node: ast.expr) -> bool:
+    base = node.value if isinstance(node, ast.Attribute) else node
+    if not isinstance(base, ast.Name):
+        return not any(isinstance(inner, ast.Attribute | ast.Name | ast.Call) for inner in ast.walk(base))
+    found = module.scopes.bindings(base.id, module.scopes.scope_of[base])
+    if isinstance(node, ast.Attribute):
+        return bool(found) and all(binding.kind in {Kind.IMPORT, Kind.CLASS} for binding in found)
+    return all(not isinstance(binding.node, ast.arg) for binding in found)
 
 
 def batched(module: Module, expression: ast.expr) -> Batched | None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.model import Confidence, Severity
 from wattleak.smells.minibatch_mismatch.feeding import Feeds, feeds
-from wattleak.smells.minibatch_mismatch.inputs import batched, is_dataset, keras_method
+from wattleak.smells.minibatch_mismatch.inputs import batched, is_dataset, keras_method, makes_loader, size_values
 from wattleak.smells.minibatch_mismatch.sizes import dataset_rows, most_rows
 from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
 from wattleak.source.calls import argument, argument_values
-from wattleak.source.loaders import makes_pytorch_loader
 from wattleak.source.resolving import referents
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def _sized(module: Module, call: ast.Call) -> Sized | None:
         return _of_fit(module, call)
     if isinstance(call.func, ast.Attribute) and call.func.attr == "batch":
         return _of_dataset(module, call)
-    if "DataLoader" in module.text and makes_pytorch_loader(module, call):
+    if makes_loader(module, call):
         return _of_loader(module, call)
     return None
 
@@ -111,7 +110,7 @@ def _size(module: Module, call: ast.Call, position: int) -> tuple[ast.expr, int]
     node = keyword or (call.args[position] if len(call.args) > position else None)
     if node is None:
         return None
-    found = argument_values(module, call, "batch_size", position)
+    found = size_values(module, call, position)
     if found is None or len(found) != 1:
         return None
     number = next(iter(found))

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Confidence, Fix, Persona, Severity
 from wattleak.smells.minibatch_mismatch.feeding import Feeds, feeds, updates
-from wattleak.smells.minibatch_mismatch.inputs import batched, dataset_root, is_dataset, keras_method
+from wattleak.smells.minibatch_mismatch.inputs import (
+    batched,
+    dataset_root,
+    is_dataset,
+    keras_method,
+    makes_loader,
+    size_values,
+)
 from wattleak.smells.minibatch_mismatch.rewriting import can_stand_at, replaced, still_parses, with_keyword
 from wattleak.smells.minibatch_mismatch.sizes import in_memory, most_rows
 from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
 from wattleak.source.calls import argument, argument_values, repetitions, values
 from wattleak.source.learning import LoopRole, hot_loops
-from wattleak.source.loaders import makes_pytorch_loader
 from wattleak.source.resolving import qualified_name, referents
 
 if TYPE_CHECKING:
@@ -41,7 +47,7 @@ def single(module: Module) -> Iterator[Suspicion]:
             yield from _dataset(module, call)
         elif isinstance(call.func, ast.Attribute) and call.func.attr == "fit":
             yield from _fit(module, call)
-        elif _may_be_loader(module, call):
+        elif makes_loader(module, call):
             yield from _loader(module, call)
     yield from _split_into_rows(module)
 
@@ -76,14 +82,8 @@ def split_size(loop: ast.For) -> ast.expr | None:
             return None
 
 
-def _may_be_loader(module: Module, call: ast.Call) -> bool:
-    if not call.args and not call.keywords:
-        return False
-    return "DataLoader" in module.text and makes_pytorch_loader(module, call)
-
-
 def _loader(module: Module, call: ast.Call) -> Iterator[Suspicion]:
-    if argument_values(module, call, "batch_size", 1, default=1) != {1}:
+    if size_values(module, call, 1, default=1) != {1}:
         return
     for name, position in (("batch_sampler", 4), ("collate_fn", 6)):
         if argument_values(module, call, name, position) != {None}:
@@ -120,7 +120,7 @@ def _loader(module: Module, call: ast.Call) -> Iterator[Suspicion]:
 
 
 def _dataset(module: Module, call: ast.Call) -> Iterator[Suspicion]:
-    if argument_values(module, call, "batch_size", 0) != {1}:
+    if size_values(module, call, 0) != {1}:
         return
     known = referents(module, call)
     if not known or not all(is_dataset(one) for one in known):
@@ -143,7 +143,7 @@ def _dataset(module: Module, call: ast.Call) -> Iterator[Suspicion]:
 
 
 def _fit(module: Module, call: ast.Call) -> Iterator[Suspicion]:
-    if argument_values(module, call, "batch_size", 2) != {1} or keras_method(module, call) != "fit":
+    if size_values(module, call, 2) != {1} or keras_method(module, call) != "fit":
         return
     data = argument(module, call, "x", 0)
     if data is None or not data.values or any(_is_no_set(one.module, one.node) for one in data.values):
@@ -214,7 +214,7 @@ def _told(module: Module, call: ast.Call) -> str | None:
 def _beside(module: Module, call: ast.Call, node: ast.expr) -> str | None:
     """Return the size of another loader of the same function, where it means the same here."""
     for other in ast.walk(module.tree):
-        if not isinstance(other, ast.Call) or other is call or not makes_pytorch_loader(module, other):
+        if not isinstance(other, ast.Call) or other is call or not makes_loader(module, other):
             continue
         theirs = _written(other, 1)
         if theirs is None or values(module, theirs) == {1} or not can_stand_at(module, theirs, node):

@@ -61,7 +61,7 @@ def main() -> None:
     first_loss = float(cost(train_labels[:FIRST], model(train_images[:FIRST], training=True)))
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=cost, metrics=["accuracy"])
     train = tf.data.Dataset.from_tensor_slices((train_images, train_labels)).shuffle(count, seed=seed)
-    history = model.fit(train.batch(arguments.batch), epochs=arguments.epochs, verbose=0)
+    history = model.fit(train.batch(arguments.batch), epochs=arguments.epochs, shuffle=False, verbose=0)
     for epoch, loss in enumerate(history.history["loss"], 1):
         print(f"epoch {epoch}/{arguments.epochs} loss {loss:.4f}", flush=True)
     predicted = model.predict(test_images, batch_size=256, verbose=0).argmax(axis=1)
