@@ -236,6 +236,45 @@ POSITIVES = {
         + "        self.outputs.append(self.model(self.x))  # HERE\n",
         Severity.WARNING,
     ),
+    "returned by a validation that nobody in the project calls": (
+        (
+            "import torch\n\ndef validate(model, loader, criterion):\n    model.eval()\n    total = 0\n"
+            "    for x, y in loader:\n        out = model(x)\n        total += criterion(out, y)  # HERE\n"
+            "    return total / len(loader)\n"
+        ),
+        Severity.ERROR,
+    ),
+    "outputs of a model that callers give": (
+        (
+            "import torch\nOUTPUTS = []\n\ndef train(model, loader, criterion, optimizer):\n    for x, y in loader:\n"
+            "        optimizer.zero_grad()\n        out = model(x)\n        loss = criterion(out, y)\n"
+            "        loss.backward()\n        optimizer.step()\n        OUTPUTS.append(out)  # HERE\n"
+        ),
+        Severity.WARNING,
+    ),
+    "losses of a Lightning step": (
+        (
+            "import torch\nimport lightning as L\n\nclass Net(L.LightningModule):\n    def __init__(self):\n"
+            "        super().__init__()\n        self.linear = torch.nn.Linear(2, 2)\n        self.losses = []\n\n"
+            "    def training_step(self, batch, index):\n        x, y = batch\n"
+            "        loss = torch.nn.functional.cross_entropy(self.linear(x), y)\n"
+            "        self.losses.append(loss)  # HERE\n        return loss\n"
+        ),
+        Severity.WARNING,
+    ),
+    "inputs of an operation": (
+        (
+            "import torch\nSAVED = []\n\nclass Twice(torch.autograd.Function):\n    @staticmethod\n"
+            "    def forward(ctx, x):\n        SAVED.append(x.clone())  # HERE\n        return x * 2\n"
+        ),
+        Severity.WARNING,
+    ),
+    "predictions of each epoch": (
+        KERAS
+        + "net.compile(optimizer, criterion)\nkept = []\nfor epoch in range(50):\n    net.fit(data)\n"
+        + "    kept.append(net(tf.ones((512, 8))))  # HERE\n",
+        Severity.INFO,
+    ),
 }
 
 NEGATIVES = {
@@ -390,6 +429,35 @@ NEGATIVES = {
         + TAPE
         + "    mean.update_state(p)\nprint(mean.result())\n"
     ),
+    "numbers of two losses": (
+        TORCH
+        + "other, kept = nn.Sequential(nn.Linear(8, 8)), []\nfor x, y in loader:\n"
+        + "    loss = criterion(net(other(x)), y)\n"
+        + "    loss.backward()\n    optimizer.step()\n    kept.append((loss.item(), float(loss)))\nprint(kept)\n"
+    ),
+    "backward through the total of a few steps": (
+        TORCH
+        + "total = 0\nfor i, (x, y) in enumerate(loader):\n    total = total + criterion(net(x), y)\n"
+        + "    if (i + 1) % 4 == 0:\n        total.backward()\n        optimizer.step()\n        total = 0\n"
+    ),
+    "memory that is sampled": (
+        "import random\n"
+        + TORCH
+        + "memory = []\nfor x, y in loader:\n    memory.append(net(x))\n    out = random.sample(memory, 1)[0]\n"
+        + "    criterion(out, y).backward()\n    optimizer.step()\n"
+    ),
+    "rollout of many steps": (
+        TORCH
+        + "for update in range(1000):\n    values = []\n    for step in range(128):\n"
+        + "        values.append(net(torch.randn(4, 8)))\n    loss = torch.stack(values).mean()\n"
+        + "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n"
+    ),
+    "score of each epoch": (
+        TORCH
+        + "scores = []\nfor epoch in range(50):\n    for x, y in loader:\n"
+        + textwrap.indent(STEP, "    ")
+        + "    scores.append(loss)\nprint(scores)\n"
+    ),
     "no framework": "kept = []\nfor x in range(100):\n    kept.append(x)\n",
     "comment": TORCH + "# KEPT.append(loss)\n",
 }
@@ -472,7 +540,7 @@ def test_a_test_is_for_auditors(tmp_path: Path) -> None:
 def test_the_message_says_what_stays() -> None:
     (with_graph,) = found(POSITIVES["losses of an evaluation"][0])
     assert "`losses` keeps `criterion(net(x), y)` of every step" in with_graph.message
-    assert "backward() that never comes" in with_graph.message
+    assert "no backward() frees" in with_graph.message
     (spent,) = found(POSITIVES["losses of a training loop"][0])
     assert "nodes of its graph" in spent.message
     (unread,) = found(POSITIVES["outputs without gradients that nobody reads"][0])

@@ -136,7 +136,7 @@ def _by_parent(  # noqa: C901, PLR0911, PLR0912 - one branch for each kind of us
         case ast.Tuple() | ast.List() | ast.Set() | ast.Dict():
             return reading(module, parent, links, seen)
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            return reading(module, parent, links, seen)  # type: ignore[arg-type]  # an expression
+            return reading(module, parent, links, seen)
         case ast.comprehension(iter=iterable, target=target) if iterable is node:
             return _named(module, target, links, seen)
         case ast.comprehension():

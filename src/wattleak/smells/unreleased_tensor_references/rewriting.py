@@ -12,13 +12,15 @@ from wattleak.source.module import Module
 from wattleak.source.reading import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wattleak.smells.unreleased_tensor_references.holders import Holder
     from wattleak.smells.unreleased_tensor_references.stores import Store
 
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
 
 
-def detached(module: Module, values: list[ast.expr]) -> tuple[Edit, ...]:
+def detached(module: Module, values: Iterable[ast.expr]) -> tuple[Edit, ...]:
     """Return edits that cut each of `values` off its graph."""
     edits: list[Edit] = []
     for value in values:

@@ -62,13 +62,13 @@ from typing import TYPE_CHECKING
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Edit, Finding, Fix, Persona, Severity, Smell
 from wattleak.smells.unreleased_tensor_references import rewriting
-from wattleak.smells.unreleased_tensor_references.holders import Holder, holder_of
-from wattleak.smells.unreleased_tensor_references.readings import Reading, reading, worst
-from wattleak.smells.unreleased_tensor_references.spending import Spent, spent
-from wattleak.smells.unreleased_tensor_references.steps import Step, steps
+from wattleak.smells.unreleased_tensor_references.judging import Leak, leak_of
+from wattleak.smells.unreleased_tensor_references.readings import Reading
+from wattleak.smells.unreleased_tensor_references.spending import Spent
+from wattleak.smells.unreleased_tensor_references.steps import steps
 from wattleak.smells.unreleased_tensor_references.stores import Way
 from wattleak.smells.unreleased_tensor_references.tensors import Kept, is_output, kept
-from wattleak.source.learning import FileRole, LoopRole, file_role, hot_loops, varies
+from wattleak.source.learning import FileRole, LoopRole, file_role, hot_loops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,100 +92,69 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
     if not any(word in module.text for word in _FRAMEWORKS) or not any(word in module.text for word in _STORES):
         return
     for step in steps(module):
-        found = _judge(module, step)
-        if found is not None:
-            yield found
+        leak = leak_of(module, step)
+        if leak is None:
+            continue
+        sure = leak.is_certain and step.loop is not None and not step.is_rare
+        span = module.span(step.store.statement)
+        yield Finding(
+            code=SMELL.code,
+            name=SMELL.name,
+            path=module.path,
+            line=span.line,
+            column=span.column + 1,
+            end_line=span.end_line,
+            end_column=span.end_column + 1,
+            message=_message(module, leak),
+            severity=_severity(leak),
+            confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
+            fix=_fix(module, leak),
+            persona=Persona.AUDITOR if file_role(module) is FileRole.TEST else Persona.DEFAULT,
+        )
 
 
-def _judge(module: Module, step: Step) -> Finding | None:
-    store = step.store
-    kinds = {value: kept(module, value, step) for value in store.values}
-    heaviest = max(kinds.values(), default=Kept.NOTHING)
-    if heaviest is Kept.NOTHING or (heaviest is not Kept.GRAPH and store.way is Way.ADDED):
-        return None
-    if store.key is not None and (step.loop is None or varies(module, store.key, step.loop) is not True):
-        return None
-    holder = holder_of(module, store, step.outermost)
-    if holder is None:
-        return None
-    done = worst(reading(one.module, one.node) for one in holder.mentions)
-    if not holder.is_seen_whole:
-        done = max(done, Reading.UNKNOWN)
-    heavy = [value for value, kind in kinds.items() if kind is heaviest]
-    used_up = Spent.NO
-    if heaviest is not Kept.GRAPH:
-        if done is not Reading.NEVER:
-            return None  # collected, and used
-    else:
-        if step.loop is not None:
-            used_up = min(spent(module, value, step.loop) for value in heavy)
-        if done is Reading.FEEDS or (done is Reading.UNKNOWN and used_up is not Spent.ROOT):
-            return None
-    severity = _severity(step, heaviest, used_up)
-    span = module.span(store.statement)
-    return Finding(
-        code=SMELL.code,
-        name=SMELL.name,
-        path=module.path,
-        line=span.line,
-        column=span.column + 1,
-        end_line=span.end_line,
-        end_column=span.end_column + 1,
-        message=_message(module, step, holder, heavy, heaviest, used_up, done),
-        severity=severity,
-        confidence=Confidence.HIGH if step.loop is not None and not step.is_rare else Confidence.MEDIUM,
-        fix=_fix(module, step, holder, heavy, heaviest, used_up, done),
-        persona=Persona.AUDITOR if file_role(module) is FileRole.TEST else Persona.DEFAULT,
-    )
-
-
-def _severity(step: Step, heaviest: Kept, used_up: Spent) -> Severity:
-    if step.is_rare or heaviest is Kept.SMALL:
+def _severity(leak: Leak) -> Severity:
+    if leak.step.is_rare or leak.step.is_epoch or leak.kind is Kept.SMALL:
         return Severity.INFO
-    if heaviest is not Kept.GRAPH or step.loop is None:
-        return Severity.WARNING
-    return Severity.WARNING if used_up else Severity.ERROR  # the saved activations of every step stay
+    # Without backward(), the saved activations of every step stay.
+    unspent = leak.kind is Kept.GRAPH and leak.used_up is Spent.NO and leak.step.loop is not None
+    return Severity.ERROR if unspent else Severity.WARNING
 
 
-def _message(
-    module: Module, step: Step, holder: Holder, heavy: list[ast.expr], heaviest: Kept, used_up: Spent, done: Reading
-) -> str:
-    values = " and ".join(f"`{_shortened(module.segment(value))}`" for value in heavy)
-    often = "of some steps" if step.is_rare else "of every step"
-    if step.store.way is Way.ADDED:
-        verb = f"`{holder.name}` adds up {values} {often}"
-    else:
-        verb = f"`{holder.name}` keeps {values} {often}"
-    clauses = []
-    if heaviest is Kept.GRAPH:
-        if used_up is Spent.NO and step.loop is not None:
-            clauses.append("with the graph and all activations saved for a backward() that never comes")
-        elif step.loop is None:
-            clauses.append("with its graph")
+def _message(module: Module, leak: Leak) -> str:
+    unit = "epoch" if leak.step.is_epoch else "step"
+    values = " and ".join(f"`{_shortened(module.segment(value))}`" for value in leak.values)
+    verb = "adds up" if leak.step.store.way is Way.ADDED else "keeps"
+    message = f"`{leak.holder.name}` {verb} {values} of {'some steps' if leak.step.is_rare else f'every {unit}'}"
+    if leak.kind is Kept.GRAPH:
+        if leak.step.loop is None:
+            message += " with its graph"
+        elif leak.used_up is Spent.NO:
+            message += " with its graph and all activations saved in it, which no backward() frees"
         else:
-            clauses.append("with the nodes of its graph, which backward() has done with")
-    if done is Reading.NEVER:
-        clauses.append("and nothing reads it" if clauses else "which nothing reads")
-    elif done is Reading.NUMBER:
-        clauses.append("and only its numbers are read")
-    return f"{verb}, {' '.join(clauses)}; memory grows with each step"
+            message += " with the nodes of its graph, which backward() has done with"
+    if leak.done is Reading.NEVER:
+        message += f", and nothing reads {leak.holder.name}"
+    elif leak.done is Reading.NUMBER:
+        message += ", and only the numbers are read"
+    return f"{message}; memory grows with each {unit}"
 
 
-def _fix(
-    module: Module, step: Step, holder: Holder, heavy: list[ast.expr], heaviest: Kept, used_up: Spent, done: Reading
-) -> Fix | None:
-    elsewhere = None if holder.is_local else "a file that was not scanned may read it"
-    large = any(is_output(module, value) for value in heavy)
-    drop = done is Reading.NEVER and step.store.way is Way.COLLECTED and (holder.is_local or large)
-    if drop or heaviest is not Kept.GRAPH:
-        edits = rewriting.not_kept(module, step.store, holder)
+def _fix(module: Module, leak: Leak) -> Fix | None:
+    why = None
+    unread = leak.done is Reading.NEVER and leak.step.store.way is Way.COLLECTED
+    large = any(is_output(module, value) for value in leak.values)
+    if leak.kind is not Kept.GRAPH or (unread and (leak.holder.is_local or large)):
+        edits = rewriting.not_kept(module, leak.step.store, leak.holder)
         title = "do not keep what nothing reads"
-        why = elsewhere
+        if not leak.holder.is_local:
+            why = "a file that was not scanned may read it"
     else:
-        edits = rewriting.detached(module, heavy)
+        edits = rewriting.detached(module, leak.values)
         title = "keep the values without their graph"
-        free = used_up is Spent.ROOT or done is Reading.NUMBER or holder.is_local
-        why = None if free else "a file that was not scanned may call backward() on it"
+        known = leak.done is Reading.NUMBER or (leak.done is Reading.NEVER and leak.holder.is_local)
+        if leak.used_up is not Spent.ROOT and not known:
+            why = "code that was not scanned may call backward() on it"
     if not edits or not rewriting.still_parses(module, edits):
         return None
     return Fix(title=title, safe=why is None, edits=edits, why_unsafe=why)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from wattleak.smells.unreleased_tensor_references.stores import Store, store_of, stores
 from wattleak.smells.unreleased_tensor_references.tensors import is_callback
 from wattleak.source.calls import enclosing_function, owner_class, repetitions
-from wattleak.source.learning import LoopRole, Often, hot_loop_around, hot_loops, how_often
-from wattleak.source.learning.classes import thing_of
+from wattleak.source.learning import LoopRole, Often, epoch_loops, hot_loop_around, hot_loops, how_often
+from wattleak.source.learning.classes import is_lightning_class, thing_of
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class
+from wattleak.source.resolving import is_a
 from wattleak.source.values import Number, evaluate
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 _FEW = 8  # rounds of a loop that nobody needs to be warned of
 _FORWARD = frozenset({"forward", "call"})
-_HOOKS = frozenset({"on_train_batch_end", "on_test_batch_end", "on_predict_batch_end", "on_batch_end"})
+_HOOKS = frozenset({"on_train_batch_end", "on_test_batch_end", "on_predict_batch_end", "on_batch_end", "on_epoch_end"})
+_LIGHTNING = frozenset({"training_step", "validation_step", "test_step", "predict_step"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Step:
     )  # the same, or where a step has several rounds, the loop of steps
     is_training: bool
     is_rare: bool = False  # under `if step % 100 == 0` and its like
+    is_epoch: bool = False  # it runs once an epoch
 
 
 def steps(module: Module) -> Iterator[Step]:
@@ -52,6 +55,11 @@ def steps(module: Module) -> Iterator[Step]:
                 training = around.role is LoopRole.TRAINING
                 yield Step(store, around.node, hot.node, training, often is Often.SOMETIMES)
         seen |= {store.statement for store in stores(hot.node.body)}
+    for loop in epoch_loops(module):
+        for store in stores(loop.body):
+            if store.statement not in seen and how_often(module, store.statement, loop) is not Often.UNKNOWN:
+                seen.add(store.statement)
+                yield Step(store, loop, loop, is_training=True, is_epoch=True)
     for node in module.scopes.scope_of:
         found = store_of(node) if isinstance(node, ast.stmt) else None
         if found is None or found.statement in seen or not _outlives_functions(module, found):
@@ -60,7 +68,7 @@ def steps(module: Module) -> Iterator[Step]:
         if isinstance(function, ast.FunctionDef) and _is_certain(module, found.statement, function):
             role = _of_step(module, function, found.statement)
             if role is not None:
-                yield Step(found, None, None, role)
+                yield Step(found, None, None, role, is_epoch=function.name == "on_epoch_end")
 
 
 def _outlives_functions(module: Module, store: Store) -> bool:
@@ -82,8 +90,12 @@ def _of_step(module: Module, function: ast.FunctionDef, node: ast.AST) -> bool |
         made = Class(module, owner)
         if function.name in _FORWARD and thing_of(made) in {Thing.MODEL, Thing.LAYER}:
             return True
+        if function.name in _LIGHTNING and is_lightning_class(made):
+            return function.name == "training_step"
+        if function.name in _FORWARD | {"backward"} and is_a(made, {"torch.autograd.Function"}):
+            return True
         if function.name in _HOOKS and is_callback(made):
-            return "train" in function.name or function.name == "on_batch_end"
+            return "test" not in function.name and "predict" not in function.name
     for repetition in repetitions(module, node):
         for hot in hot_loops(repetition.module):
             if hot.node is repetition.loop and not _is_short(repetition.module, hot.node):
@@ -116,5 +128,5 @@ def _is_short(module: Module, loop: ast.AST) -> bool:
                         pass
             case _:
                 pass
-    body = getattr(loop, "body", None)
+    body: list[ast.stmt] = getattr(loop, "body", [])
     return bool(body) and isinstance(body[-1], ast.Break | ast.Return)

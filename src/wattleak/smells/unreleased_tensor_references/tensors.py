@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from wattleak.smells.unreleased_tensor_references.spending import Spent, spent
-from wattleak.source.calls import enclosing_class
+from wattleak.source.calls import enclosing_class, enclosing_function
 from wattleak.source.learning import Framework, Graph, frameworks, graph_of, is_model, runs_module
 from wattleak.source.learning.inference import things
 from wattleak.source.learning.reaching import origin, reaching
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from wattleak.smells.unreleased_tensor_references.steps import Step
     from wattleak.source.module import Module
 
+_MODEL = re.compile(r"(?:\w+_)?(?:model|net|network)", re.IGNORECASE)
 _LINKS = 6  # names and functions between a value and the model
 
 
@@ -52,14 +54,42 @@ def kept(module: Module, value: ast.expr, step: Step | None = None) -> Kept:
 def _unknown(module: Module, value: ast.expr, step: Step) -> Kept:
     """Return what a value is, where it is not known whether gradients are switched off around its function."""
     if step.loop is None:
-        return Kept.OUTPUT if is_output(module, value) else Kept.NOTHING
+        return Kept.OUTPUT if is_output(module, value) or _is_of_operation(module, value) else Kept.NOTHING
     match spent(module, value, step.loop):
         case Spent.ROOT:
             return Kept.GRAPH  # backward() would fail if they were
-        case Spent.SHARED if is_output(module, value):
+        case Spent.SHARED if is_output(module, value) or _is_called_model(module, value):
             return Kept.GRAPH
         case _:
             return Kept.NOTHING
+
+
+def _is_called_model(module: Module, value: ast.expr) -> bool:
+    """Tell whether `value` came from something that a caller gives and that is called a model."""
+    if not isinstance(value, ast.Name):
+        return False
+    found = [origin(module, binding) for binding in reaching(module, value)]
+    return bool(found) and all(
+        source is not None
+        and not (source.each or source.entered or source.path)
+        and isinstance(source.value, ast.Call)
+        and isinstance(source.value.func, ast.Name)
+        and _MODEL.fullmatch(source.value.func.id) is not None
+        and referents(module, source.value.func) is None
+        for source in found
+    )
+
+
+def _is_of_operation(module: Module, value: ast.expr) -> bool:
+    """Tell whether `value` is made of an argument of an operation that a torch.autograd.Function defines."""
+    function, owner = enclosing_function(module, value), enclosing_class(module, value)
+    if owner is None or not isinstance(function, ast.FunctionDef) or not function.args.args:
+        return False
+    if not is_a(Class(module, owner), {"torch.autograd.Function"}):
+        return False
+    tensor = value.func.value if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) else value
+    plain = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr != "clone"
+    return isinstance(tensor, ast.Name) and not plain and tensor.id in {item.arg for item in function.args.args[1:]}
 
 
 def is_torch(module: Module) -> bool:
