@@ -315,7 +315,8 @@ CLEAN = {
     "no length is asked for": program(EPOCH.replace("COUNT", "9") + "train(loader)\n"),
     "tensorflow": (
         "import tensorflow as tf\nmodel = tf.keras.Sequential([])\nds = tf.data.Dataset.range(9).batch(2)\n"
-        "for epoch in range(3):\n    for x in ds:\n        with tf.GradientTape() as tape:\n            loss = model(x)\n"
+        "for epoch in range(3):\n    for x in ds:\n"
+        "        with tf.GradientTape() as tape:\n            loss = model(x)\n"
         "        gradients = tape.gradient(loss, model.trainable_variables)\n"
     ),
 }

@@ -15,10 +15,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import Located, Site, enclosing_class, own_nodes, parameter_values
+from wattleak.source.calls import Located, Site, enclosing_class, own_nodes
+from wattleak.source.learning.asking import resolved, resolved_name
+from wattleak.source.learning.callers import given_values
 from wattleak.source.learning.catalogue import passes_on
 from wattleak.source.referents import Class, Expression, Function, Instance, Library, Method, name_of
-from wattleak.source.resolving import bases, is_a, qualified_name, referents
+from wattleak.source.resolving import bases, is_a
 from wattleak.source.scopes import Binding, Kind
 from wattleak.source.values import evaluate
 
@@ -58,13 +60,13 @@ def pytorch_loaders(module: Module, expression: ast.expr) -> list[Site] | None:
 
 def makes_pytorch_loader(module: Module, call: ast.Call) -> bool:
     """Tell whether `call` makes a torch DataLoader."""
-    return qualified_name(module, call.func) in PYTORCH_LOADERS
+    return resolved_name(module, call.func) in PYTORCH_LOADERS
 
 
 def read_by(module: Module, iterated: ast.expr) -> list[ast.expr]:
     """Return what a loop over `iterated` reads: each argument of zip, what stands under enumerate and progress bars."""
     if isinstance(iterated, ast.Call) and iterated.args:
-        name = qualified_name(module, iterated.func)
+        name = resolved_name(module, iterated.func)
         if name == "builtins.zip":
             return [inner for argument in iterated.args for inner in read_by(module, argument)]
         if name is not None and passes_on(name):
@@ -87,7 +89,7 @@ def is_same_node(one: Located | Site, other: Located | Site) -> bool:
 
 
 def _passes_on(module: Module, call: ast.Call) -> bool:
-    name = qualified_name(module, call.func)
+    name = resolved_name(module, call.func)
     return name is not None and passes_on(name)
 
 
@@ -103,7 +105,7 @@ class _Tracing:
         if (node, None) in self.seen:
             return []
         self.seen.add((node, None))
-        known = referents(module, node)
+        known = resolved(module, node)
         if known is not None:
             return _together(self._origins_of(referent, depth - 1) for referent in known)
         return self._followed(module, node, depth - 1)
@@ -150,7 +152,7 @@ class _Tracing:
             function = module.scopes.scope_of[binding.node].node
             if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 return None
-            given = parameter_values(Function(module, function), binding.node.arg)
+            given = given_values(module, function, binding.node.arg)
             return None if given is None else _together(self.origins(home, value, depth) for home, value in given)
         if binding.kind is Kind.VALUE and binding.value is not None:
             return self.origins(module, binding.value, depth)
@@ -187,7 +189,7 @@ class _Tracing:
                 plain = not any(isinstance(argument, ast.Starred) for argument in arguments)
                 return self.origins(module, arguments[index], depth) if plain and index < len(arguments) else None
             case ast.Call():
-                if qualified_name(module, node.func) in SPLITS:
+                if resolved_name(module, node.func) in SPLITS:
                     return [Located(module, node)]
                 return self._returned(module, node, index, depth)
             case ast.Name(id=name):
@@ -203,7 +205,7 @@ class _Tracing:
 
     def _returned(self, module: Module, call: ast.Call, index: int | None, depth: int) -> list[Located] | None:
         """Return the origins of what a function of the project returns, or of one piece of it."""
-        functions = referents(module, call.func)
+        functions = resolved(module, call.func)
         if not functions:
             return None
         found: list[list[Located] | None] = []
@@ -294,7 +296,7 @@ def knows_length(module: Module, dataset: ast.expr) -> bool:
 def _has_length(module: Module, node: ast.expr) -> bool:
     if isinstance(node, ast.List | ast.Tuple | ast.ListComp):
         return True
-    known = referents(module, node.func) if isinstance(node, ast.Call) else None
+    known = resolved(module, node.func) if isinstance(node, ast.Call) else None
     if known is None or len(known) != 1:
         return False
     match next(iter(known)):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.source.calls import Site, argument, argument_values
 from wattleak.source.learning import is_loader
+from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.loaders import knows_length, origins, pytorch_loaders
 from wattleak.source.referents import Instance, Library, Method
-from wattleak.source.resolving import qualified_name, referents
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -79,10 +79,10 @@ class Pipeline(NamedTuple):
 
 def tensorflow_pipelines(module: Module, counted: ast.expr) -> list[Pipeline] | None:
     """Return every tf.data pipeline that `counted` can be; None: it can be something else."""
-    known = referents(module, counted)
+    known = resolved(module, counted)
     if known is None:
         made = origins(module, counted)
-        pieces = [referents(home, node) for home, node in made or ()]
+        pieces = [resolved(home, node) for home, node in made or ()]
         known = frozenset(one for piece in pieces if piece for one in piece) if made and all(pieces) else None
     found = [_pipeline(referent) for referent in known or ()]
     pipelines = [one for one in found if one is not None]
@@ -146,5 +146,5 @@ def _trace_of_loader(site: Site) -> str | None:
 def _is_still(module: Module, node: ast.expr) -> bool:
     if isinstance(node, ast.List | ast.Tuple):
         return True
-    name = qualified_name(module, node.func) if isinstance(node, ast.Call) else None
+    name = resolved_name(module, node.func) if isinstance(node, ast.Call) else None
     return name in {f"{home}TensorDataset" for home in _DATA}

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from wattleak.source import flow
-from wattleak.source.learning import on_accelerator
+from wattleak.source.learning import imported, importers, on_accelerator
+from wattleak.source.learning.asking import resolved
 from wattleak.source.referents import Function
-from wattleak.source.resolving import referents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,20 @@ def fit_calls(module: Module) -> Iterator[ast.Call]:
         return
     for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Attribute) and call.func.attr in {"fit", "fit_generator"}:
-            known = referents(module, call.func)
+            known = resolved(module, call.func)
             if known is not None and not any(isinstance(one, Function) for one in known):
                 yield call
+
+
+def neighbours(module: Module) -> Iterator[Module]:
+    """Yield the files that a loader of `module` can reach: it, those that import it, and what all of these import."""
+    seen = {id(module)}
+    yield module
+    for home in (module, *importers(module)):
+        for other in (home, *imported(home)):
+            if id(other) not in seen:
+                seen.add(id(other))
+                yield other
 
 
 def is_exceptional(module: Module, node: ast.AST) -> bool:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from wattleak.model import Confidence
 from wattleak.smells.loader_in_training_process import work
 from wattleak.smells.loader_in_training_process.case import Case
-from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, on_gpu
+from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, neighbours, on_gpu
 from wattleak.smells.loader_in_training_process.rewriting import keras_fix
 from wattleak.source import flow
 from wattleak.source.calls import Site, argument, argument_values, enclosing_class
+from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.memory import of_module
 from wattleak.source.loaders import is_same_node, origins
 from wattleak.source.referents import Class
-from wattleak.source.resolving import is_a, referents
+from wattleak.source.resolving import is_a
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def cases(module: Module) -> Iterator[Case]:
         if flow.runs_never(module, call) or is_exceptional(module, call):
             continue
         found = work.of_class(owner, module, call)
-        if found is None or not _is_fitted_on_accelerator(module, call):
+        if found is None or found.weight is work.Weight.SLIGHT or not _is_fitted_on_accelerator(module, call):
             continue
         yield Case(
             call,
@@ -84,7 +85,7 @@ def _classes(module: Module) -> frozenset[str]:
 
 
 def _owner(module: Module, call: ast.Call) -> Class | None:
-    known = referents(module, call.func)
+    known = resolved(module, call.func)
     owner = next(iter(known)) if known is not None and len(known) == 1 else None
     return owner if isinstance(owner, Class) and is_a(owner, PYDATASETS) is True else None
 
@@ -134,7 +135,7 @@ def workers_place(owner: Class, module: Module, call: ast.Call) -> Site | None:
 
 
 def _is_fitted_on_accelerator(module: Module, call: ast.Call) -> bool:
-    for home in (module, *(other for other in module.home.mentioning("fit") if other is not module)):
+    for home in neighbours(module):
         if any(is_same_node(site, Site(module, call)) for site in _fitted(home)):
             return on_gpu(module) or on_gpu(home)
     return False

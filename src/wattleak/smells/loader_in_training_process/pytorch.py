@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from wattleak.model import Confidence
 from wattleak.smells.loader_in_training_process import work
 from wattleak.smells.loader_in_training_process.case import Case
-from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional
+from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, neighbours
 from wattleak.smells.loader_in_training_process.rewriting import workers_fix
 from wattleak.source import flow
 from wattleak.source.calls import Site, argument, argument_values, enclosing_class, enclosing_function
 from wattleak.source.learning import LoopRole, hot_loops, on_accelerator
+from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.memory import of_module
 from wattleak.source.loaders import is_same_node, knows_length, makes_pytorch_loader, pytorch_loaders, read_by
 from wattleak.source.referents import Class, Function
-from wattleak.source.resolving import is_a, qualified_name, referents
+from wattleak.source.resolving import is_a
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,15 +50,20 @@ def cases(module: Module) -> Iterator[Case]:
         zero = _written_zero(module, call)
         if zero is not None and "#" in _rest_of_line(module, zero):
             continue  # whoever writes why has a reason
-        sure = found.reads and zero is None
         written = "num_workers=0" if zero is not None else "no num_workers"
         yield Case(
             call,
-            f"{module.segment(call.func)} has {written}: {found.what} for every sample in the process that trains, while "
-            "the accelerator waits",
-            Confidence.HIGH if sure else Confidence.MEDIUM,
+            f"{module.segment(call.func)} has {written}: {found.what} for every sample in the process that trains, "
+            "while the accelerator waits",
+            _confidence(found.weight, zero),
             workers_fix(module, call, zero),
         )
+
+
+def _confidence(weight: work.Weight, zero: ast.expr | None) -> Confidence:
+    if weight is work.Weight.SLIGHT:
+        return Confidence.LOW  # workers may cost as much as they save
+    return Confidence.HIGH if weight is work.Weight.READS and zero is None else Confidence.MEDIUM
 
 
 def _may_be(call: ast.Call, name: str) -> bool:
@@ -83,7 +89,7 @@ def _collating(module: Module, call: ast.Call) -> work.Work | None:
     given = argument(module, call, "collate_fn", 6)
     if given is None or given.may_be_absent or len(given.values) != 1:
         return None
-    known = referents(*given.values[0])
+    known = resolved(*given.values[0])
     functions = [one for one in known or () if isinstance(one, Function)]
     return work.of_function(functions[0]) if known is not None and len(functions) == len(known) == 1 else None
 
@@ -109,16 +115,10 @@ def _trained_in(module: Module, call: ast.Call) -> Iterator[Module]:
     """Yield the modules whose training reads from the loader that `call` makes, that of the loader first."""
     if is_lightning_hook(module, call):
         yield module
-    for home in _candidates(module):
+    for home in neighbours(module):
         if any(is_same_node(site, Site(module, call)) for site in _training_loaders(home)):
             yield module
             yield home
-
-
-def _candidates(module: Module) -> Iterator[Module]:
-    yield module
-    for word in ("backward", ".fit"):
-        yield from (other for other in module.home.mentioning(word) if other is not module)
 
 
 def is_lightning_hook(module: Module, call: ast.Call) -> bool:
@@ -144,7 +144,7 @@ def _find_training_loaders(module: Module) -> Iterator[Site]:
             for read in read_by(module, loop.node.iter):
                 yield from pytorch_loaders(module, read) or ()
     for call in fit_calls(module):
-        name = qualified_name(module, call.func) or ""
+        name = resolved_name(module, call.func) or ""
         # Trainer.fit(model, train_dataloaders) of Lightning; fit(x) of Keras and of those who take after it.
         given = argument(module, call, "train_dataloaders", 1) if name.endswith("Trainer.fit") else None
         given = given or argument(module, call, "x", 0)

@@ -10,6 +10,9 @@ What it does
     calls Python (tf.py_function) or draws from a random stream (tf.image.random_...). Stateless maps are not reported:
     TensorFlow maps them in parallel and prefetches by itself.
 
+    Where samples are in memory and only made into tensors (MNIST with ToTensor and Normalize), workers may cost as much
+    as they save: that shows with --persona auditor only.
+
     Nothing is reported where the number of workers, the data set, the device or the reader is not known.
 
 Why it costs
@@ -62,7 +65,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
-from wattleak.model import Edit, Finding, Severity, Smell
+from wattleak.model import Confidence, Edit, Finding, Persona, Severity, Smell
 from wattleak.smells.loader_in_training_process import pydataset, pytorch, tfdata
 from wattleak.smells.loader_in_training_process.rewriting import WORKERS, drop_keywords, still_parses
 from wattleak.source.learning import FileRole, file_role
@@ -102,6 +105,7 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
             severity=Severity.WARNING,
             confidence=case.confidence,
             fix=case.fix,
+            persona=Persona.AUDITOR if case.confidence is Confidence.LOW else Persona.DEFAULT,
         )
 
 

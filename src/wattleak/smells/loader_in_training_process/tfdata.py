@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Confidence, Edit
 from wattleak.smells.loader_in_training_process.case import Case
-from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, on_gpu
+from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, neighbours, on_gpu
 from wattleak.smells.loader_in_training_process.rewriting import drop_keywords, parallel_map_fix
 from wattleak.source import flow
 from wattleak.source.calls import Site, argument, own_nodes
 from wattleak.source.learning import LoopRole, hot_loops
+from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.memory import of_module
 from wattleak.source.loaders import is_same_node, read_by
 from wattleak.source.referents import Function, Instance, Method, Referent, name_of
-from wattleak.source.resolving import qualified_name, qualified_names, referents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,13 +63,13 @@ def cases(module: Module) -> Iterator[Case]:
 
 
 def _is_pipeline(module: Module, expression: ast.expr) -> bool:
-    names = qualified_names(module, expression)
-    return names is not None and all(name.startswith("tensorflow.data.") for name in names)
+    names = [name_of(one) or "" for one in resolved(module, expression) or ()]
+    return bool(names) and all(name.startswith("tensorflow.data.") for name in names)
 
 
 def _stateful(module: Module, mapped: ast.expr, hops: int) -> str | None:
     """Return the call that makes a mapped function stateful; None: there is none, or nobody knows."""
-    for referent in referents(module, mapped) or ():
+    for referent in resolved(module, mapped) or ():
         if isinstance(referent, Function):
             found = _stateful_in(referent, hops)
             if found is not None:
@@ -82,7 +82,7 @@ def _stateful_in(function: Function, hops: int) -> str | None:
     body = function.node.body if isinstance(function.node, ast.Lambda) else function.node
     nodes = [body, *own_nodes(body)] if isinstance(body, ast.expr) else list(own_nodes(body))
     for call in (node for node in nodes if isinstance(node, ast.Call)):
-        name = qualified_name(home, call.func)
+        name = resolved_name(home, call.func)
         if name is None:
             continue
         if name in _PYTHON or (name.startswith(_RANDOM) and not name.startswith(_NO_STATE)):
@@ -95,7 +95,7 @@ def _stateful_in(function: Function, hops: int) -> str | None:
 
 
 def _trains_on_accelerator(module: Module, call: ast.Call) -> bool:
-    for home in (module, *(other for other in module.home.mentioning("tensorflow") if other is not module)):
+    for home in neighbours(module):
         if any(is_same_node(site, Site(module, call)) for site in _maps_trained_on(home)):
             return on_gpu(module) or on_gpu(home)
     return False
@@ -113,7 +113,7 @@ def _maps_trained_on(module: Module) -> list[Site]:
             read += read_by(module, loop.node.iter)
     found: list[Site] = []
     for expression in read:
-        known = referents(module, expression)
+        known = resolved(module, expression)
         names = [name_of(referent) or "" for referent in known or ()]
         if names and all(name.startswith("tensorflow.data.") and ".prefetch" not in name for name in names):
             found += [site for referent in known or () for site in _maps(referent)]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.source import flow
 from wattleak.source.calls import Argument, argument, own_nodes, owner_class
+from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.loaders import SPLITS, origins
 from wattleak.source.referents import Class, Function, Instance, Library
-from wattleak.source.resolving import bases, is_a, qualified_name, referents, stores
+from wattleak.source.resolving import bases, is_a, stores
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -35,7 +37,14 @@ _FAMILIES = (
 )
 """Calls that open, decode or change one sample: some 20 microseconds to some milliseconds each."""
 
-_LIGHT = re.compile(r"\.(ToTensor|ToPILImage|Lambda|Identity|IMREAD_\w+|COLOR_\w+|setNumThreads|to_tensor)$")
+_LIGHT = re.compile(
+    r"\.(?:ToTensor|ToPILImage|PILToTensor|ToImage|ToDtype|ToPureTensor|ConvertImageDtype|Normalize|Lambda|Identity|"
+    r"Compose|Sequential|to_tensor|pil_to_tensor|to_pil_image|to_image|to_dtype|convert_image_dtype|normalize|"
+    r"IMREAD_\w+|COLOR_\w+|setNumThreads)$"
+)
+"""They only bring a sample into another form."""
+_COMPOSED = re.compile(r"\.(?:Compose|Sequential|OneOf|SomeOf|RandomApply|RandomChoice|RandomOrder)$")
+
 _READS = frozenset({"read_bytes", "read_text"})  # methods of paths
 _STREAMS = frozenset({"torch.utils.data.IterableDataset", "torch.utils.data.dataset.IterableDataset"})
 _PARTS = SPLITS | {"torch.utils.data.Subset", "torch.utils.data.dataset.Subset"}
@@ -56,11 +65,19 @@ _NO_WORK = frozenset({f"{_VISION}FakeData"})  # for tests of speed
 _HOPS = 2  # functions between __getitem__ and the call that works
 
 
+class Weight(IntEnum):
+    """How much work a sample takes."""
+
+    SLIGHT = 1  # it is brought into another form
+    REAL = 2  # it is changed: turned, cut, resized, filtered
+    READS = 3  # a file is opened or decoded
+
+
 class Work(NamedTuple):
-    """What happens for every sample. `reads` tells whether that opens or decodes a file."""
+    """What happens for every sample."""
 
     what: str
-    reads: bool
+    weight: Weight
 
 
 def of_dataset(module: Module, dataset: ast.expr) -> Work | None:
@@ -82,7 +99,7 @@ def of_function(function: Function) -> Work | None:
 def _of_origin(module: Module, node: ast.expr) -> Work | None:  # noqa: PLR0911 - one for each kind
     if not isinstance(node, ast.Call):
         return None
-    known = referents(module, node.func)
+    known = resolved(module, node.func)
     if known is None or len(known) != 1:
         return None
     match next(iter(known)):
@@ -103,22 +120,45 @@ def _of_origin(module: Module, node: ast.expr) -> Work | None:  # noqa: PLR0911 
 def _of_torchvision(module: Module, call: ast.Call, name: str) -> Work | None:
     short = name.removeprefix(_VISION)
     if name not in _IN_MEMORY:
-        return Work(f"{short} opens and decodes a file", reads=True)
+        return Work(f"{short} opens and decodes a file", Weight.READS)
     # It is the third parameter of most, after the folder and the part of the data.
-    given = (argument(module, call, "transform", 2), argument(module, call, "transforms"))
-    if any(one is not None and _is_something(one) for one in given):
-        return Work(f"{short} makes an image and transforms it", reads=False)
+    for given in (argument(module, call, "transform", 2), argument(module, call, "transforms")):
+        weight = _weight_of(given)
+        if weight is Weight.REAL:
+            return Work(f"{short} makes an image and transforms it", weight)
+        if weight is Weight.SLIGHT:
+            return Work(f"{short} makes a tensor of an image", weight)
     return None
 
 
-def _is_something(given: Argument) -> bool:
-    """Tell whether an argument is certainly given, and certainly not None."""
-    if given.may_be_absent or not given.values:
-        return False
-    made = [origins(located.module, located.node) for located in given.values]
-    return all(
-        one and not any(isinstance(node, ast.Constant) and node.value is None for _, node in one) for one in made
-    )
+def _weight_of(given: Argument | None) -> Weight | None:
+    """Return how much work a transform is; None: there may be none, or nobody knows."""
+    if given is None or given.may_be_absent or not given.values:
+        return None
+    weights = [_weight(located.module, located.node, 4) for located in given.values]
+    known = [weight for weight in weights if weight is not None]
+    return min(known) if len(known) == len(weights) else None
+
+
+def _weight(module: Module, node: ast.expr, depth: int) -> Weight | None:
+    made = origins(module, node) if depth else None
+    weights: list[Weight] = []
+    for home, one in made or ():
+        if isinstance(one, ast.Constant):
+            return None
+        name = (resolved_name(home, one.func) if isinstance(one, ast.Call) else None) or ""
+        weight = Weight.REAL if works(name) else Weight.SLIGHT
+        if isinstance(one, ast.Call) and one.args and _COMPOSED.search(name):
+            pieces = origins(home, one.args[0]) or ()
+            inner = [
+                _weight(place, element, depth - 1)
+                for place, piece in pieces
+                if isinstance(piece, ast.List | ast.Tuple)
+                for element in piece.elts
+            ]
+            weight = max([weight, *(each for each in inner if each is not None)])
+        weights.append(weight)
+    return min(weights, default=None)
 
 
 def of_class(owner: Class, module: Module, construction: ast.Call) -> Work | None:
@@ -183,22 +223,22 @@ class _Search:
         written = home.segment(call.func)
         where = f"{written} in {_title(home, function)} runs"
         if isinstance(call.func, ast.Attribute) and call.func.attr in _READS:
-            return Work(where, reads=True)
-        known = referents(home, call.func)
+            return Work(where, Weight.READS)
+        known = resolved(home, call.func)
         for referent in known or ():
             match referent:
                 case Library(name=name):
                     if works(name):
-                        return Work(where, reads=name in _CALLS)
+                        return Work(where, Weight.READS if name in _CALLS else Weight.REAL)
                 case Instance(of=Library(name=name)) if works(name):
-                    return Work(where, reads=False)  # `transform = Compose([...])` at the top of the file, called here
+                    return Work(where, Weight.REAL)  # `transform = Compose([...])` at the top of the file, called here
                 case Function() if hops and len(known or ()) == 1:
                     return self.work(referent, hops - 1)
                 case _:
                     pass
         match call.func:
             case ast.Attribute(value=ast.Name(id="self"), attr=name) if self._is_given(home, function, name):
-                return Work(where, reads=False)
+                return Work(where, Weight.REAL)
             case _:
                 return None
 
@@ -219,8 +259,7 @@ class _Search:
             binding = home.scopes.bindings(value.id, home.scopes.scope_of[value])
             if initial is not None and len(binding) == 1 and isinstance(binding[0].node, ast.arg):
                 return self._argument_is_something(initial, value.id)
-        name = qualified_name(home, value.func) if isinstance(value, ast.Call) else None
-        return name is not None and works(name)
+        return _weight(home, value, 4) is Weight.REAL
 
     def _argument_is_something(self, initial: Function, parameter: str) -> bool:
         assert self.construction is not None
@@ -228,19 +267,14 @@ class _Search:
         names = [item.arg for item in (*arguments.posonlyargs, *arguments.args)][1:]
         position = names.index(parameter) if parameter in names else None
         given = argument(self.module, self.construction, parameter, position)
+        if _weight_of(given) is Weight.REAL:
+            return True
         if given is None or given.may_be_absent or not given.values:
             return False
-        return all(self._is_transform(located.module, located.node) for located in given.values)
+        return all(self._is_working_function(located.module, located.node) for located in given.values)
 
-    def _is_transform(self, module: Module, node: ast.expr) -> bool:
-        found = origins(module, node)
-        if found:
-            for home, made in found:
-                name = qualified_name(home, made.func) if isinstance(made, ast.Call) else None
-                if name is None or not works(name):
-                    return False
-            return True
-        known = referents(module, node)
+    def _is_working_function(self, module: Module, node: ast.expr) -> bool:
+        known = resolved(module, node)
         functions = [one for one in known or () if isinstance(one, Function)]
         return bool(functions) and all(self.work(function, 1) is not None for function in functions)
 
@@ -249,7 +283,7 @@ class _Search:
         if isinstance(function, ast.Lambda):
             return False
         names = {
-            qualified_name(module, item.func if isinstance(item, ast.Call) else item)
+            resolved_name(module, item.func if isinstance(item, ast.Call) else item)
             for item in getattr(function, "decorator_list", [])
         }
         return bool(names & _CACHED)
