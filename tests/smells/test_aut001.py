@@ -449,6 +449,15 @@ NEGATIVES = {
             model.eval()
             return model(x)
         """,
+    "only the first batch": """
+        import torch
+        def show(model, loader):
+            model.eval()
+            for x in loader:
+                y = model(x)
+                break
+            return y.shape
+        """,
     "generate() turns it off": """
         import torch
         def talk(model, prompts):

@@ -7,12 +7,15 @@ only a method that tensors have (`item`, `cpu`, `numpy`) tells.
 from __future__ import annotations
 
 import ast
+import re
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from wattleak.source.learning import is_model
+from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.referents import Function
-from wattleak.source.resolving import own_nodes, qualified_name, referents
+from wattleak.source.resolving import own_nodes
+from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +45,11 @@ _TENSOR_METHODS = frozenset(
 """Methods whose result is a tensor of the same device."""
 
 
+_PLACES = frozenset({"to", "cuda", "next", "iter", "zip"})
+_MODEL = re.compile(r"(^|_)(model|net|network|encoder|decoder|classifier|backbone|forward)s?\d*$", re.IGNORECASE)
+"""How a model is called that the function was given."""
+
+
 class Grade(IntEnum):
     """How sure it is that a value is on the device."""
 
@@ -60,6 +68,8 @@ class DeviceValues:
         self._given: dict[ast.Call, Grade | None] = {}  # what functions of the project give back
         self.host: set[str] = set()  # names that get a number of the host somewhere too
         assignments = list(_assignments(function))
+        for name, grade in _fed(assignments, set(self._grades)):
+            self._grades[name] = max(grade, self._grades.get(name, Grade.NO))
         while True:
             before = dict(self._grades)
             for target, value in assignments:
@@ -73,7 +83,7 @@ class DeviceValues:
             if self._leaves_the_device(value):
                 self.host.update(_targets(target))
 
-    def grade(self, node: ast.expr) -> Grade:  # noqa: PLR0911 - one for each kind
+    def grade(self, node: ast.expr) -> Grade:  # noqa: C901, PLR0911, PLR0912 - one for each kind
         """Return how sure it is that the value of an expression is on the device."""
         match node:
             case ast.Name(id=name):
@@ -82,6 +92,8 @@ class DeviceValues:
                 return Grade.NO if name in _ABOUT else self.grade(value)
             case ast.Subscript(value=value) | ast.Starred(value=value) | ast.NamedExpr(value=value):
                 return self.grade(value)
+            case ast.BinOp(left=ast.Constant(value=str())):
+                return Grade.NO  # text
             case ast.BinOp(left=left, right=right):
                 return max(self.grade(left), self.grade(right))
             case ast.UnaryOp(operand=operand):
@@ -126,15 +138,15 @@ class DeviceValues:
             return given_back
         if arguments is Grade.NO:
             return Grade.NO
-        name = qualified_name(self._module, call.func) or ""
+        name = resolved_name(self._module, call.func) or ""
         return arguments if name.startswith(("torch.", "tensorflow.", "keras.")) else Grade.LIKELY
 
     def _given_back(self, call: ast.Call) -> Grade | None:
         """Return the grade of what a function of the project returns; None: it is not one, or nothing is known."""
-        if self._hops <= 0:
+        if self._hops <= 0 or not self._may_be_of_the_project(call.func):
             return None
         grades = []
-        for referent in referents(self._module, call.func) or ():
+        for referent in resolved(self._module, call.func) or ():
             if not isinstance(referent, Function) or isinstance(referent.node, ast.Lambda):
                 return None
             inner = _values_of(referent.module, referent.node, self._hops - 1)
@@ -147,6 +159,17 @@ class DeviceValues:
                 return None
             grades += [_of_result(inner, value) for value in returned]
         return min(grades) if grades and max(grades) is not Grade.NO else None
+
+    def _may_be_of_the_project(self, function: ast.expr) -> bool:
+        """Tell whether a called name is an import, a function of this file or a method of this class."""
+        root = function
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if not isinstance(root, ast.Name) or root.id == "self":
+            return isinstance(root, ast.Name)
+        scopes = self._module.scopes
+        found = scopes.bindings(root.id, scopes.scope_of[root])
+        return any(binding.kind is Kind.IMPORT or isinstance(binding.node, ast.FunctionDef) for binding in found)
 
     def _leaves_the_device(self, value: ast.expr) -> bool:
         match value:
@@ -197,11 +220,30 @@ def _differentiated(function: ast.AST) -> Iterator[str]:
             yield from _operands(expression)
 
 
+def _fed(assignments: list[tuple[ast.expr, ast.expr]], differentiated: set[str]) -> Iterator[tuple[str, Grade]]:
+    """`output = model(x)` and then `loss = criterion(output, y)`: yield output, which the loss is computed from."""
+    makers = {name: value for target, value in assignments for name in _targets(target) if isinstance(value, ast.Call)}
+    for target, value in assignments:
+        if not differentiated & set(_targets(target)):
+            continue
+        given = [node for call in ast.walk(value) if isinstance(call, ast.Call) for node in call.args]
+        for node in given:
+            maker = makers.get(node.id) if isinstance(node, ast.Name) and node.id not in differentiated else None
+            if maker is None or not isinstance(maker.func, ast.Name | ast.Attribute) or not isinstance(node, ast.Name):
+                continue
+            called = maker.func.attr if isinstance(maker.func, ast.Attribute) else maker.func.id
+            if called in _BRINGS_TO_HOST | _HOST_FUNCTIONS | _PLACES:
+                continue
+            yield node.id, Grade.SURE if _MODEL.search(called) else Grade.LIKELY
+
+
 def _operands(node: ast.expr) -> Iterator[str]:
     """`scaler.scale(loss / 4)`: yield loss."""
     match node:
         case ast.Name(id=name):
             yield name
+        case ast.Attribute(value=ast.Name(id=name)) if name not in {"self", "cls"}:
+            yield name  # `outputs.loss`
         case ast.BinOp(op=ast.Div() | ast.FloorDiv(), left=left):
             yield from _operands(left)
         case ast.BinOp(left=left, right=right) if isinstance(node.op, ast.Add | ast.Sub):

@@ -151,7 +151,7 @@ def _message(module: Module, step: Step) -> str:
 
 def _written(transfer: Transfer) -> str:
     match transfer.node:
-        case ast.JoinedStr():
+        case ast.JoinedStr() | ast.BinOp():
             return "this text"
         case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
             return "this condition"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.blocking_transfer_each_step.device_values import DeviceValues, Grade, goes_to_cpu
 from wattleak.source import flow
-from wattleak.source.calls import decorators, enclosing_function, loops_around, references
+from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning import HotLoop, LoopRole, Often, hot_loop_around, hot_loops, how_often, on_accelerator
-from wattleak.source.referents import Function
-from wattleak.source.resolving import qualified_name
+from wattleak.source.learning.asking import resolved_name
+from wattleak.source.learning.callers import callers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +68,8 @@ def _loops(module: Module) -> Iterator[Step]:
 
 def _functions(module: Module) -> Iterator[Step]:
     """Yield steps that are functions of their own: `loss = train_step(batch)` in a loop, wherever that is."""
+    if "backward(" not in module.text and ".gradient(" not in module.text:
+        return
     for function in ast.walk(module.tree):
         if not isinstance(function, ast.FunctionDef) or _is_traced(module, function):
             continue
@@ -84,8 +86,7 @@ def _functions(module: Module) -> Iterator[Step]:
 
 
 def _is_called_each_step(module: Module, function: ast.FunctionDef) -> bool:
-    sites, _ = references(Function(module, function))
-    for site in sites:
+    for site in callers(module, function).sites:
         loop: HotLoop | None = hot_loop_around(site.module, site.call)
         if loop is None or loop.role is not LoopRole.TRAINING:
             continue
@@ -103,7 +104,11 @@ def _is_guarded(module: Module, node: ast.AST, function: ast.FunctionDef) -> boo
 
 def _is_traced(module: Module, function: ast.AST) -> bool:
     """Tell whether a function runs as a graph: in there nothing can be read."""
-    return any(name in _TRACED for name in decorators(module, function))
+    names = [
+        resolved_name(module, each.func if isinstance(each, ast.Call) else each)
+        for each in getattr(function, "decorator_list", ())
+    ]
+    return any(name in _TRACED for name in names)
 
 
 def _differentiates(node: ast.AST) -> bool:
@@ -157,7 +162,7 @@ def _wanted(  # noqa: PLR0911 - one for each kind
             return next((each for each in given if _is_sure(each, values)), None)
         case ast.Attribute(attr="asarray" | "array" | "mean" | "float32" | "float64"):
             shown = next((each for each in given if _is_sure(each, values)), None)
-            return shown if shown is not None and qualified_name(module, call.func) in _WAITING_ARRAYS else None
+            return shown if shown is not None and resolved_name(module, call.func) in _WAITING_ARRAYS else None
         case _:
             return None
 
@@ -221,9 +226,9 @@ def _decides(module: Module, body: list[ast.stmt], found: list[Transfer], values
     names = {
         target.id
         for node in waiting
-        for parent in [module.scopes.parent_of.get(node)]
-        if isinstance(parent, ast.Assign)
-        for target in parent.targets
+        for statement in [_statement(module, node)]
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
         if isinstance(target, ast.Name)
     }
 
@@ -236,6 +241,8 @@ def _decides(module: Module, body: list[ast.stmt], found: list[Transfer], values
                 owner = [node.func.value] if isinstance(node.func, ast.Attribute) else []
                 if any(is_read(each) or _is_sure(each, values) for each in (*node.args, *owner)):
                     return True
+            case ast.Call(func=ast.Attribute(attr="step"), args=arguments) if any(map(is_read, arguments)):
+                return True  # `environment.step(action.item())`
             case ast.While(test=test) if is_read(test):
                 return True
             case ast.If(test=test, body=block) if is_read(test) and _leaves(block):
@@ -243,6 +250,12 @@ def _decides(module: Module, body: list[ast.stmt], found: list[Transfer], values
             case _:
                 pass
     return False
+
+
+def _statement(module: Module, node: ast.AST) -> ast.AST:
+    while not isinstance(node, ast.stmt) and node in module.scopes.parent_of:
+        node = module.scopes.parent_of[node]
+    return node
 
 
 def _leaves(block: list[ast.stmt]) -> bool:

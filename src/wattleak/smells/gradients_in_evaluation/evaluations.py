@@ -26,12 +26,12 @@ _PLACES = frozenset(
 """Methods of a model that give the model."""
 
 
-_PURPOSE = re.compile(r"(^|_)(valid(ate|ation)?|eval(uate|uation)?|test|predict(ions?)?|infer(ence)?)(_|$)")
+_PURPOSE = re.compile(r"(^|_)(valid(ate|ation)?|eval(uate|uation)?|test|predict(ions?)?|infer(ence)?|accuracy)(_|$)")
 """What functions are called that evaluate a model."""
 
 _WITH_OTHERS = frozenset({Framework.TORCH, Framework.KERAS, Framework.TENSORFLOW})
 
-_NAMED = re.compile(r"def \w*(valid|eval|test|predict|infer)")
+_NAMED = re.compile(r"def \w*(valid|eval|test|predict|infer|accuracy)")
 
 
 @dataclass(frozen=True, slots=True)

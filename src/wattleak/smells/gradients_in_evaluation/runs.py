@@ -113,10 +113,12 @@ def _is_run(call: ast.Call, model: str) -> bool:
 
 
 def _loop_inside(module: Module, node: ast.AST, roots: list[ast.stmt]) -> Loop | None:
-    """Return the outermost loop around `node` that is one of `roots` or inside one."""
+    """Return the innermost loop around `node` that is one of `roots` or inside one, and that comes round again."""
     parents = module.scopes.parent_of
     found = None
     for loop in loops_around(module, node):
+        if isinstance(loop, ast.For | ast.While) and isinstance(loop.body[-1], ast.Break):
+            continue  # `for batch in loader: ...; break` takes the first
         above: ast.AST | None = loop
         while above is not None and above not in roots:
             above = parents.get(above)

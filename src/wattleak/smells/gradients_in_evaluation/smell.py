@@ -10,9 +10,10 @@ What it does
 
     It stays silent where gradients are off, or may be: under torch.no_grad, inference_mode or set_grad_enabled, around
     the code, in a decorator, or in anybody who calls it; under a decorator that is not known; in a class whose base may
-    turn them off, as Lightning and the Trainer of transformers do; where numpy() would refuse a tensor with a graph. It stays silent where gradients may be wanted: where
-    backward() or autograd.grad() is reached, where the model is given to something that is not known, in attacks,
-    saliency maps, test-time adaptation. Keras' own evaluate() and predict() record nothing and are never reported.
+    turn them off, as Lightning and the Trainer of transformers do; where numpy() would refuse a tensor with a graph. It
+    stays silent where gradients may be wanted: where backward() or autograd.grad() is reached, where the model is given
+    to something that is not known, in attacks, saliency maps, test-time adaptation. Keras' own evaluate() and predict()
+    record nothing and are never reported.
 
 Why it costs
 
