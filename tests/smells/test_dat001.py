@@ -165,6 +165,10 @@ class Data(L.LightningDataModule):
         return DataLoader(ImageFolder('val'), batch_size=64)
 trainer = L.Trainer(accelerator="gpu")
 """,
+    "one loader after the other": torch_program(
+        "loader = DataLoader(dataset, 5000)\nfor images, _ in loader:\n    print(images.mean())\n"
+        "loader = DataLoader(dataset, 64, shuffle=True)  # HERE"
+    ),
     "collate_fn works": torch_program(
         definitions="def collate(files):\n    return torch.stack([as_tensor(Image.open(f)) for f in files])",
         dataset="dataset = ['a.png', 'b.png']",
@@ -203,6 +207,9 @@ NEGATIVES = {
         dataset="dataset = Rows(np.load('rows.npy'), transform=make())", definitions=READY + "from x import make"
     ),
     "cifar without transform": torch_program(dataset="dataset = CIFAR10('data')"),
+    "only made into tensors": torch_program(dataset="dataset = CIFAR10('data', transform=transform)").replace(
+        "transforms.RandomResizedCrop(224)", "transforms.Normalize(0, 1)"
+    ),
     "fake data": torch_program(dataset="dataset = datasets.FakeData(100, transform=transform)"),
     "unknown data set": torch_program(dataset="dataset = load_dataset('x')", definitions="from datasets import *"),
     "on the device already": torch_program(
@@ -265,7 +272,13 @@ def test_finds_it_at_its_line(code: str) -> None:
 
 @pytest.mark.parametrize("code", NEGATIVES.values(), ids=NEGATIVES)
 def test_leaves_it_alone(code: str) -> None:
-    assert found(code) == []
+    assert [finding for finding in found(code) if finding.persona is Persona.DEFAULT] == []
+
+
+def test_an_auditor_sees_samples_that_are_only_made_into_tensors() -> None:
+    (finding,) = found(NEGATIVES["only made into tensors"])
+    assert finding.confidence is Confidence.LOW
+    assert all(found(code) == [] for name, code in NEGATIVES.items() if name != "only made into tensors")
 
 
 def test_the_message_names_the_work_that_waits() -> None:

@@ -19,6 +19,7 @@ from wattleak.source.calls import Located, Site, enclosing_class, own_nodes
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.callers import given_values
 from wattleak.source.learning.catalogue import passes_on
+from wattleak.source.learning.reaching import reaching
 from wattleak.source.referents import Class, Expression, Function, Instance, Library, Method, name_of
 from wattleak.source.resolving import bases, is_a
 from wattleak.source.scopes import Binding, Kind
@@ -93,6 +94,19 @@ def _passes_on(module: Module, call: ast.Call) -> bool:
     return name is not None and passes_on(name)
 
 
+def _here(module: Module, name: ast.Name) -> list[Binding] | None:
+    """Return which of its values a name has where it stands; None: any of them, or one is not written in this file.
+
+    A notebook calls one loader after the other `train_loader`.
+    """
+    possible = module.scopes.bindings(name.id, module.scopes.scope_of[name])
+    if len(possible) < 2:
+        return None
+    found = reaching(module, name)
+    imported = any(binding.kind is Kind.IMPORT for binding in possible)
+    return found if found and not imported and len(found) < len(possible) else None
+
+
 class _Tracing:
     """One question, with what was seen on the way, so that a name which is made from itself ends."""
 
@@ -105,6 +119,9 @@ class _Tracing:
         if (node, None) in self.seen:
             return []
         self.seen.add((node, None))
+        bindings = _here(module, node) if isinstance(node, ast.Name) else None
+        if bindings is not None:
+            return _together(self._bound(module, binding, depth - 1) for binding in bindings)
         known = resolved(module, node)
         if known is not None:
             return _together(self._origins_of(referent, depth - 1) for referent in known)
