@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wattleak.smells.minibatch_mismatch.inputs import chain, is_dataset, keras_method
 from wattleak.source import flow
 from wattleak.source.calls import Site, argument
-from wattleak.source.learning import LoopRole, Often, hot_loops, how_often
+from wattleak.source.learning import LoopRole, Often, hot_loops, how_often, imported, importers
 from wattleak.source.loaders import is_same_node, origins, read_by
 from wattleak.source.referents import Function
 from wattleak.source.resolving import own_nodes, referents
@@ -53,8 +53,10 @@ def updates(module: Module, loop: ast.For | ast.While) -> Feeds:
 
 
 def _users(module: Module) -> Iterator[Module]:
-    for word in ("backward", "apply_gradients", "train_on_batch"):
-        yield from module.home.mentioning(word)
+    """Yield the other files in which a loader may be used: those that it is handed to, and those that ask for it."""
+    for user in (*imported(module), *importers(module)):
+        if any(word in user.text for word in ("backward", "apply_gradients", "train_on_batch", ".fit(", "no_grad")):
+            yield user
 
 
 def _of_loops(user: Module, module: Module, call: ast.Call) -> Iterator[Feeds]:

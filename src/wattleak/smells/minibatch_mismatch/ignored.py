@@ -33,9 +33,9 @@ def ignored(module: Module) -> Iterator[Suspicion]:
             continue
         if call.func.attr not in _POSITION or not _may_give_size(call):
             continue
-        method = keras_method(module, call)
-        data = _data(module, call) if method else None
-        given = argument(module, call, "batch_size", _POSITION[method]) if method and data else None
+        data = _data(module, call)
+        method = keras_method(module, call) if data else None
+        given = argument(module, call, "batch_size", _POSITION[method]) if method else None
         if method is None or data is None or given is None or given.may_be_absent or not given.values:
             continue
         sizes = [values(located.module, located.node) for located in given.values]
@@ -45,7 +45,12 @@ def ignored(module: Module) -> Iterator[Suspicion]:
 
 
 def _may_give_size(call: ast.Call) -> bool:
-    return any(keyword.arg in {"batch_size", None} for keyword in call.keywords) or len(call.args) > 1
+    assert isinstance(call.func, ast.Attribute)
+    if not any(keyword.arg in {"batch_size", None} for keyword in call.keywords):
+        return len(call.args) > _POSITION[call.func.attr]
+    # With labels beside them these are arrays.
+    labels = [*call.args[1:2], *(keyword.value for keyword in call.keywords if keyword.arg == "y")]
+    return call.func.attr == "predict" or all(isinstance(each, ast.Constant) for each in labels)
 
 
 def _data(module: Module, call: ast.Call) -> Batched | None:

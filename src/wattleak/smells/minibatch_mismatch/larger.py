@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wattleak.source.module import Module
 
 _FEW = 16  # updates in an epoch: a note, and no more than that
+_USUAL = 64  # rows: what is written everywhere, and is more than the whole set only in exercises
 _ENOUGH_ROWS = 10_000  # of a smaller set, an epoch of few updates is what there is
 
 
@@ -81,7 +82,7 @@ def _of_fit(module: Module, call: ast.Call) -> Sized | None:
 
 
 def _of_dataset(module: Module, call: ast.Call) -> Sized | None:
-    written = _size(module, call, 0)
+    written = _size(module, call, 0) if "from_tensor_slices" in module.text else None
     known = referents(module, call) if written else None
     if written is None or not known or not all(is_dataset(one) for one in known):
         return None
@@ -108,7 +109,7 @@ def _size(module: Module, call: ast.Call, position: int) -> tuple[ast.expr, int]
     """Return the batch size that is written in a call, where it is one known number."""
     keyword = next((item.value for item in call.keywords if item.arg == "batch_size"), None)
     node = keyword or (call.args[position] if len(call.args) > position else None)
-    if node is None:
+    if node is None or (isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value <= _USUAL):
         return None
     found = size_values(module, call, position)
     if found is None or len(found) != 1:
