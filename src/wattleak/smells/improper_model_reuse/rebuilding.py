@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,18 @@ from wattleak.smells.improper_model_reuse.repeating import (
     is_epoch_loop,
     is_step_loop,
     is_sweep,
+    may_repeat,
     rounds_of,
     steps_from,
     wants_fresh,
 )
 from wattleak.source import calls
 from wattleak.source.learning import builds_model
+from wattleak.source.learning.catalogue import is_model_maker
+from wattleak.source.names import dotted_name
 from wattleak.source.referents import Function
 from wattleak.source.resolving import own_nodes, qualified_names, referents
+from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +55,13 @@ _TRAINED = re.compile(
 )
 _ALSO = re.compile(r"^(transformers\.pipeline|transformers\.pipelines\.pipeline|spacy\.load|torch\.hub\.load)$")
 """What gives a model besides what `builds_model` knows."""
+_KNOWN_LIBRARIES = frozenset(sys.stdlib_module_names) | {
+    *("torch", "torchvision", "tensorflow", "keras", "timm", "builtins", "numpy", "pandas", "scipy", "sklearn"),
+    *("matplotlib", "PIL", "cv2", "tqdm", "torchaudio", "torchtext", "wandb", "einops", "yaml", "requests", "seaborn"),
+}
+"""Of these it is known by the name what builds a model."""
+_NO_MODEL_THERE = (ast.Expr, ast.Return, ast.List, ast.Dict, ast.Compare, ast.BinOp)
+"""What a call stands in whose result is not used as a model on the spot."""
 _STEP = frozenset({"backward", "train_on_batch", "apply_gradients", "minimize"})
 _INSIDE_MODELS = frozenset({"__init__", "setup", "build", "call", "forward", "__call__"})
 _FUNCTIONAL = re.compile(r"^(flax|haiku|jax|equinox|objax|trax|elegy)\b")
@@ -99,21 +111,48 @@ def targets_of(module: Module, call: ast.Call) -> list[ast.expr]:
 def _is_candidate(module: Module, call: ast.Call) -> bool:
     """Ask what the text alone can tell, before names are followed."""
     last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    if not last or last in _NEVER or last.startswith("__"):
-        return False
     function = calls.enclosing_function(module, call)
-    if function is None and not calls.loops_around(module, call):
-        return False
-    if getattr(function, "name", "") in _INSIDE_MODELS or str(getattr(function, "name", "")).startswith("_make"):
-        return False
-    parent = module.scopes.parent_of.get(call)
-    if isinstance(parent, ast.Expr | ast.Return | ast.List | ast.Dict | ast.Compare | ast.BinOp):
+    name = str(getattr(function, "name", ""))
+    if (
+        not last
+        or last in _NEVER
+        or last.startswith("__")
+        or (function is None and not calls.loops_around(module, call))
+        or name in _INSIDE_MODELS
+        or name.startswith("_make")
+        or isinstance(module.scopes.parent_of.get(call), _NO_MODEL_THERE)
+        or not _may_be_maker(module, call.func)
+    ):
         return False
     if _MAKES.search(last):
         return True
     targets = targets_of(module, call)
     names = [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name | ast.Attribute)]
     return any(_is_used_as_model(module, name) for name in names)
+
+
+def _may_be_maker(module: Module, called: ast.expr) -> bool:
+    """Tell whether something is called that an import, a class or a function brings in: not `model(x)`, `x.topk(5)`."""
+    root = called
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name):
+        return False
+    found = module.scopes.bindings(root.id, module.scopes.scope_of[root])
+    dotted = dotted_name(module, called)
+    if dotted is not None and dotted.partition(".")[0] in _KNOWN_LIBRARIES:
+        return is_model_maker(dotted) or _LAYERS.match(dotted) is not None or _ALSO.match(dotted) is not None
+    if root.id in {"self", "cls"}:
+        return isinstance(called, ast.Attribute) and called.value is root
+    for binding in found:
+        alias = isinstance(binding.value, ast.Name | ast.Attribute | ast.Lambda | ast.Tuple | ast.List) or (
+            isinstance(binding.value, ast.Call) and "partial" in ast.unparse(binding.value.func)
+        )
+        if (alias and called is root) or binding.kind in {Kind.IMPORT, Kind.CLASS}:
+            return True
+        if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
+            return True
+    return not found
 
 
 def _is_used_as_model(module: Module, target: ast.Name | ast.Attribute) -> bool:
@@ -162,8 +201,7 @@ def _is_fresh(module: Module, item: ast.expr) -> bool:
 
 
 def _judge(module: Module, call: ast.Call) -> Rebuild | None:
-    places = list(rounds_of(module, call))
-    if not places:
+    if not may_repeat(module, call):
         return None
     owner = calls.enclosing_class(module, call)
     if owner is not None and any(getattr(base, "attr", getattr(base, "id", "")) == "Module" for base in owner.bases):
@@ -176,11 +214,15 @@ def _judge(module: Module, call: ast.Call) -> Rebuild | None:
             return None
     elif not _makes_model(module, call):
         names = qualified_names(module, call.func) or frozenset()
-        layer = bool(names) and all(_LAYERS.match(name) for name in names)
+        parent = module.scopes.parent_of.get(call)
+        alone = getattr(parent, "func", None) is call or not isinstance(parent, ast.Call | ast.keyword | ast.Starred)
+        layer = alone and bool(names) and all(_LAYERS.match(name) for name in names)
         if not layer:
             return None
     found = [
-        verdict for place in places if (verdict := _Case(module, call, place, parts, layer=layer).verdict()) is not None
+        verdict
+        for place in rounds_of(module, call)
+        if (verdict := _Case(module, call, place, parts, layer=layer).verdict()) is not None
     ]
     return max(found, key=lambda one: (one.persona is Persona.DEFAULT, one.confidence), default=None)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.improper_model_reuse.constancy import Rounds, is_constant, within, words_of
 from wattleak.source import calls, flow
+from wattleak.source.calls import Located
 from wattleak.source.learning import is_loader
 from wattleak.source.referents import Function
 from wattleak.source.resolving import qualified_name
@@ -15,9 +16,10 @@ from wattleak.source.resolving import qualified_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wattleak.source.calls import FunctionNode, Located, Loop, Site
+    from wattleak.source.calls import FunctionNode, Loop, Site
     from wattleak.source.module import Module
 
+_MOST_MENTIONS = 100  # of a name: who calls something of so common a name is not looked for
 _HOPS = 2  # calls between a loop and the function that builds
 _HANDLERS = re.compile(
     r"^(flask\.(Flask|Blueprint)|fastapi\.(FastAPI|APIRouter|applications\.FastAPI|routing\.APIRouter)|"
@@ -136,18 +138,58 @@ def _rounds(
     if function is None or hops <= 0 or function in seen or _gives_other(module, function):
         return
     seen.add(function)
-    handles = [item.arg for item in function.args.args] == ["event", "context"]  # of a cloud function
-    if handles or any(name is not None and _HANDLERS.match(name) for name in calls.decorators(module, function)):
+    if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and any(_handles(module, function)):
         if not through:
             yield Rounds(module, None)
         return
     if any(name not in _PLAIN_DECORATORS for name in calls.decorators(module, function)):
         return  # a cache, a fixture, nobody knows
+    if not _is_repeated_name(module, node, hops, set()):
+        return
     sites, escapes = calls.references(Function(module, function))
     if not through and any(_applies(mention) for mention in escapes):
         yield Rounds(module, None)
     for site in sites:
         yield from _rounds(site.module, site.call, (site, *through), hops - 1, seen)
+
+
+def may_repeat(module: Module, node: ast.expr) -> bool:
+    """Tell by the text alone whether anything may repeat `node`: following names costs far more."""
+    return bool(calls.loops_around(module, node)) or _is_repeated_name(module, node, _HOPS, set())
+
+
+def _is_repeated_name(  # noqa: PLR0911 - one return for each way to tell
+    module: Module, node: ast.expr, hops: int, seen: set[str]
+) -> bool:
+    function = calls.enclosing_function(module, node)
+    if function is None:
+        return False
+    if isinstance(function, ast.Lambda):
+        return _applies(Located(module, function))
+    if any(_handles(module, function)):
+        return True
+    if hops <= 0 or function.name in seen:
+        return False
+    seen.add(function.name)
+    for home in module.home.mentioning(function.name):
+        mentions = home.mentions.get(function.name, ())
+        if len(mentions) > _MOST_MENTIONS:
+            return False
+        for mention in mentions:
+            parent = home.scopes.parent_of.get(mention)
+            if isinstance(parent, ast.Call) and parent.func is mention:
+                if calls.loops_around(home, parent) or _is_repeated_name(home, parent, hops - 1, seen):
+                    return True
+            elif _applies(Located(home, mention)):
+                return True
+    return False
+
+
+def _handles(module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[bool]:
+    """Yield for what a function is seen to answer requests."""
+    yield [item.arg for item in function.args.args] == ["event", "context"]  # of a cloud
+    for name in calls.decorators(module, function):
+        yield name is not None and _HANDLERS.match(name) is not None
 
 
 def _gives_other(module: Module, function: FunctionNode) -> bool:
