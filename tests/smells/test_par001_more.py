@@ -133,14 +133,11 @@ JOBS = {
     "function of scikit-learn": (
         "from sklearn.model_selection import cross_val_score\ncross_val_score(m, x, y, n_jobs=64)  # HERE"
     ),
-    "xgboost": "from xgboost import XGBClassifier\nXGBClassifier(n_jobs=16)  # HERE",
-    "xgboost, old name": "import xgboost as xgb\nxgb.XGBRegressor(nthread=16)  # HERE",
-    "xgboost, dict of parameters": (
-        "import xgboost as xgb\nparams = {'eta': 0.1,\n 'nthread': 16}  # HERE\nxgb.train(params, data)"
-    ),
     "lightgbm": "from lightgbm import LGBMClassifier\nLGBMClassifier(num_threads=16)  # HERE",
     "lightgbm, dict of parameters": "import lightgbm as lgb\nlgb.cv({'num_threads': 16}, data)  # HERE",
-    "catboost": "from catboost import CatBoostClassifier\nCatBoostClassifier(thread_count=64)  # HERE",
+    "lightgbm, dict with a name": (
+        "import lightgbm as lgb\nparams = {'eta': 0.1,\n 'nthread': 16}  # HERE\nlgb.train(params, data)"
+    ),
     "fit of Keras 2": ("from tensorflow import keras\nmodel = keras.Sequential()\nmodel.fit(x, workers=64)  # HERE"),
     "session of TensorFlow 1": (
         "import tensorflow as tf\ntf.compat.v1.ConfigProto(intra_op_parallelism_threads=64)  # HERE"
@@ -165,9 +162,9 @@ NOT_JOBS = {
     "capped": (
         "import os\nfrom torch.utils.data import DataLoader\nDataLoader([], num_workers=min(64, os.cpu_count()))"
     ),
-    "changed": (
-        "import os, xgboost\nparams = {'nthread': 64}\nparams['nthread'] = os.cpu_count()\nxgboost.train(params, data)"
-    ),
+    "changed": ("import os, lightgbm\np = {'nthread': 64}\np['nthread'] = os.cpu_count()\nlightgbm.train(p, data)"),
+    "XGBoost cuts it down": "from xgboost import XGBClassifier\nXGBClassifier(n_jobs=64)",
+    "CatBoost cuts it down": "from catboost import CatBoostClassifier\nCatBoostClassifier(thread_count=64)",
     "a loader of one's own": (
         "class DataLoader:\n    def __init__(self, num_workers):\n        pass\nDataLoader(num_workers=64)"
     ),
@@ -182,10 +179,8 @@ NOT_JOBS = {
 SEARCH = "from sklearn.model_selection import GridSearchCV\nfrom sklearn.pipeline import Pipeline, make_pipeline\n"
 
 TWO_LEVELS = {
-    "threads given": "from xgboost import XGBClassifier\nGridSearchCV(XGBClassifier(n_jobs=2), {}, n_jobs=-1)  # HERE",
-    "threads and jobs given": (
-        "from xgboost import XGBClassifier\nGridSearchCV(XGBClassifier(nthread=2), {}, n_jobs=2)  # HERE"
-    ),
+    "threads given": "from lightgbm import LGBMClassifier as L\nGridSearchCV(L(n_jobs=2), {}, n_jobs=-1)  # HERE",
+    "threads and jobs given": "import lightgbm as lg\nGridSearchCV(lg.LGBMRegressor(nthread=2), {}, n_jobs=2)  # HERE",
     "its own default": "from lightgbm import LGBMClassifier\nGridSearchCV(LGBMClassifier(), {}, n_jobs=-1)  # HERE",
     "all CPUs": "from lightgbm import LGBMClassifier\nGridSearchCV(LGBMClassifier(n_jobs=-1), {}, n_jobs=2)  # HERE",
     "pools of its own": (
@@ -200,14 +195,15 @@ TWO_LEVELS = {
         "from lightgbm import LGBMClassifier as L\nGridSearchCV(make_pipeline(scale, L()), {}, n_jobs=-1)  # HERE"
     ),
     "cross-validation": (
-        "from sklearn.model_selection import cross_val_score\nfrom xgboost import XGBClassifier\n"
-        "cross_val_score(XGBClassifier(n_jobs=2), x, y, cv=5, n_jobs=2)  # HERE"
+        "from sklearn.model_selection import cross_val_score\nfrom lightgbm import LGBMClassifier\n"
+        "cross_val_score(LGBMClassifier(n_jobs=2), x, y, cv=5, n_jobs=2)  # HERE"
     ),
 }
 
 NOT_TWO_LEVELS = {
-    "OpenMP does what joblib says": "from xgboost import XGBClassifier\nGridSearchCV(XGBClassifier(), {}, n_jobs=-1)",
-    "left to OpenMP": "from xgboost import XGBClassifier\nGridSearchCV(XGBClassifier(n_jobs=-1), {}, n_jobs=-1)",
+    "XGBoost does what joblib says": (
+        "from xgboost import XGBClassifier\nGridSearchCV(XGBClassifier(n_jobs=8), {}, n_jobs=-1)"
+    ),
     "one thread each": "from lightgbm import LGBMClassifier\nGridSearchCV(LGBMClassifier(n_jobs=1), {}, n_jobs=-1)",
     "one fit at a time": "from lightgbm import LGBMClassifier\nGridSearchCV(LGBMClassifier(), {})",
     "one fit at a time, said": "from lightgbm import LGBMClassifier\nGridSearchCV(LGBMClassifier(), {}, n_jobs=1)",
@@ -285,7 +281,7 @@ def test_leaves_two_levels_alone(code: str, tmp_path: Path) -> None:
 
 
 def test_two_levels_that_fit_into_the_cpus_are_no_smell(tmp_path: Path) -> None:
-    code = SEARCH + "from xgboost import XGBClassifier\nGridSearchCV(XGBClassifier(n_jobs=4), {}, n_jobs=4)\n"
+    code = SEARCH + "from lightgbm import LGBMClassifier\nGridSearchCV(LGBMClassifier(n_jobs=4), {}, n_jobs=4)\n"
     assert found(code, tmp_path, cpus=16) == []
     (finding,) = found(code, tmp_path, cpus=12)
     assert "4 threads" in finding.message
@@ -294,8 +290,8 @@ def test_two_levels_that_fit_into_the_cpus_are_no_smell(tmp_path: Path) -> None:
 def test_the_message_says_who_asks_for_how_much(tmp_path: Path) -> None:
     (finding,) = found(JOBS["loader"], tmp_path)
     assert "num_workers of DataLoader asks for 64 workers where 2 CPUs are allowed" in finding.message
-    (finding,) = found(JOBS["xgboost, dict of parameters"], tmp_path)
-    assert "nthread of xgboost.train asks for 16 threads" in finding.message
+    (finding,) = found(JOBS["lightgbm, dict with a name"], tmp_path)
+    assert "nthread of lightgbm.train asks for 16 threads" in finding.message
     (finding,) = found(SEARCH + TWO_LEVELS["its own default"], tmp_path)
     assert "GridSearchCV" in finding.message
     assert "n_jobs=-1" in finding.message

@@ -36,20 +36,18 @@ _FIT = _Kind(("workers",), "workers", _QUEUE)
 
 _FAMILIES: tuple[tuple[str, _Kind], ...] = (
     ("sklearn.", _Kind(("n_jobs",), "jobs", _JOBS)),
-    ("xgboost.", _Kind(("n_jobs", "nthread"), "threads", SPINS, spins=True)),
     ("lightgbm.", _Kind(("n_jobs", "num_threads", "num_thread", "nthread", "nthreads"), "threads", SPINS, spins=True)),
-    ("catboost.", _Kind(("thread_count",), "threads", _JOBS)),
     ("torch.utils.data.DataLoader", _LOADER),
     ("torch.utils.data.dataloader.DataLoader", _LOADER),
     ("torch_geometric.loader.", _Kind(("num_workers",), "workers", _WORKERS)),
 )
-"""Beginning of a dotted name -> its parameter."""
+"""Beginning of a dotted name -> its parameter. XGBoost (3.4) and CatBoost (1.2) cut their numbers down to the CPUs."""
 
 _KERAS = ("keras.", "tensorflow.keras.", "tensorflow.compat.v1.keras.", "tf_keras.", "tensorflow.python.keras.")
 _FITS = frozenset({"fit", "fit_generator", "evaluate", "evaluate_generator", "predict", "predict_generator"})
-_TRAINERS = frozenset({"xgboost.train", "xgboost.cv", "lightgbm.train", "lightgbm.cv"})  # a dict of parameters is first
+_TRAINERS = frozenset({"lightgbm.train", "lightgbm.cv"})  # a dict of parameters is first
 
-_ROOTS = frozenset({"sklearn", "xgboost", "lightgbm", "catboost"})
+_ROOTS = frozenset({"sklearn", "lightgbm"})
 _CHANGES = frozenset({"update", "setdefault", "pop", "popitem", "clear"})
 
 _NAMES = frozenset(name for _, kind in (*_FAMILIES, ("", _FIT)) for name in kind.names)
@@ -100,7 +98,7 @@ def number_of(module: Module, call: ast.Call, name: str, word: str) -> Located |
 
 
 def _short(name: str) -> str:
-    """`DataLoader`, `xgboost.train`: functions and methods with what they belong to."""
+    """`DataLoader`, `lightgbm.train`: functions and methods with what they belong to."""
     *_, owner, last = name.split(".")
     return last if last[:1].isupper() else f"{owner}.{last}"
 

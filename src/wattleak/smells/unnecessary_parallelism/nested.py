@@ -1,7 +1,8 @@
 """Parallel jobs around an estimator that brings threads of its own, which joblib does not cut down.
 
-joblib gives each of its processes a share of the CPUs by way of OMP_NUM_THREADS and its like. That reaches scikit-learn
-and whatever leaves its number of threads to OpenMP. It does not reach a number that the estimator asks for itself.
+joblib gives each of its processes a share of the CPUs by way of OMP_NUM_THREADS and its like. That reaches
+scikit-learn, PyTorch and XGBoost (even where XGBoost is given a number). It does not reach LightGBM, CatBoost and
+TensorFlow, which count the CPUs themselves.
 """
 
 from __future__ import annotations
@@ -50,13 +51,11 @@ class _Own(NamedTuple):
     all_cpus: frozenset[object]  # numbers that stand for all CPUs, whatever joblib leaves to it; None: no number given
 
 
-_XGBOOST = _Own(("n_jobs", "nthread"), frozenset())  # -1 and no number go by OMP_NUM_THREADS
 _LIGHTGBM = _Own(("n_jobs", "num_threads", "nthread"), frozenset({None, -1}))
 _CATBOOST = _Own(("thread_count",), frozenset({None, -1}))
 _KERAS = _Own((), frozenset({None}))
 
 _ESTIMATORS: dict[str, _Own] = {
-    **{f"xgboost.XGB{kind}": _XGBOOST for kind in (*_BOOSTERS, "RFClassifier", "RFRegressor")},
     **{f"lightgbm.LGBM{kind}": _LIGHTGBM for kind in (*_BOOSTERS, "Model")},
     **{f"catboost.CatBoost{kind}": _CATBOOST for kind in (*_BOOSTERS, "")},
     **{f"scikeras.wrappers.Keras{kind}": _KERAS for kind in ("Classifier", "Regressor")},

@@ -7,6 +7,14 @@ What it does
     environment variables OMP_NUM_THREADS, MKL_NUM_THREADS, OPENBLAS_NUM_THREADS, NUMEXPR_NUM_THREADS and their like.
     A number that the code does not spell out (an argument, a configuration file) is never reported.
 
+    What a single call is given counts too: n_jobs of scikit-learn, num_threads and n_jobs of LightGBM, num_workers of a
+    DataLoader, workers of a Keras 2 fit. Jobs and workers that find no CPU wait and do not spin, so they are shown from
+    eight for each CPU on, smaller numbers with --persona auditor only.
+
+    So are two levels that multiply: a search or cross-validation of scikit-learn with several jobs, around LightGBM,
+    CatBoost or a Keras wrapper, each of which takes all CPUs again. joblib keeps the threads of scikit-learn, PyTorch
+    and XGBoost in check, so these are not reported, and neither is n_jobs=-1 by itself.
+
     In shell scripts, batch jobs, Dockerfiles, Compose and Kubernetes files and other configuration the same variables
     are compared with the CPUs that the same file grants: --cpus-per-task, resources.limits.cpu, cpus, --cpuset-cpus,
     taskset. A script that grants none is compared with this machine; what runs in a container or a batch job that
@@ -24,10 +32,13 @@ Example
 
     torch.set_num_threads(64)
     os.environ["OMP_NUM_THREADS"] = str(8 * os.cpu_count())
+    GridSearchCV(LGBMClassifier(), grid, n_jobs=-1)
 
 Use instead
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
+    os.environ["OMP_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))  # above the imports: it is read once
+    GridSearchCV(LGBMClassifier(n_jobs=1), grid, n_jobs=-1)
 
     The affinity of the process is what the scheduler, taskset, Slurm and `docker --cpuset-cpus` leave to it;
     os.cpu_count() is the whole machine. Where sched_getaffinity does not exist (macOS, Windows), use
