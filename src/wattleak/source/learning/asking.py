@@ -83,7 +83,7 @@ def _hangs(module: Module, node: ast.expr, depth: int, seen: set[ast.AST]) -> bo
             return False
 
 
-def _binding_hangs(  # noqa: PLR0917 - the parts of a binding
+def _binding_hangs(
     module: Module, name: ast.Name, node: ast.AST, value: ast.expr | None, depth: int, seen: set[ast.AST]
 ) -> bool:
     if isinstance(node, ast.arg):

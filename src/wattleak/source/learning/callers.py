@@ -16,9 +16,8 @@ from wattleak.source.scopes import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wattleak.source.learning.classes import same_place
     from wattleak.source.module import Module
-from wattleak.source.referents import Referent
+    from wattleak.source.referents import Referent
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _MOST_MENTIONS = 300  # of a name; who calls something of so common a name is not known

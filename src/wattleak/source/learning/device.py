@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wattleak.source.module import Module
 
 _WORDS = re.compile(
-    r"cuda|\bmps\b|\bxpu\b|\bhpu\b|\bnpu\b|xla|[gG][pP][uU]|[tT][pP][uU]|Accelerator|accelerat|device_map"
+    r"cuda|\bmps\b|\bxpu\b|\bhpu\b|\bnpu\b|xla|[gG][pP][uU]|[tT][pP][uU]|Accelerator|accelerat|device_map|Strategy"
 )
 _DEVICE = re.compile(r"^(?:cuda|mps|xpu|hpu|npu|xla)(?::(?:\d+|\{\}|%d)?)?$")
 _TF_DEVICE = re.compile(r"^/?(?:device:)?(?:GPU|TPU|gpu|tpu)(?::\d+)?$|/(?:GPU|TPU|gpu|tpu):\d+$")
@@ -65,7 +65,7 @@ def _says(module: Module) -> bool | None:
     return True if found else None
 
 
-def _is_evidence(module: Module, call: ast.Call) -> bool:
+def _is_evidence(module: Module, call: ast.Call) -> bool:  # noqa: PLR0911 - one return for each kind
     match call.func:
         case ast.Attribute(attr="cuda"):
             return True
@@ -197,7 +197,7 @@ def importers(module: Module) -> list[Module]:
         kept = []
         for other in module.home.mentioning(name):
             if other.path == module.path or not re.search(
-                rf"^\s*(?:from|import)\b.*\b{re.escape(name)}\b", other.text, re.M
+                rf"^\s*(?:from|import)\b.*\b{re.escape(name)}\b", other.text, re.MULTILINE
             ):
                 continue
             if any(each.path.resolve() == path for each in imported(other)):

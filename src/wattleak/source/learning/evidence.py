@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from wattleak.source.calls import enclosing_class
 from wattleak.source.learning import catalogue
+from wattleak.source.learning.classes import is_module_class
 from wattleak.source.learning.frameworks import Framework, frameworks
 from wattleak.source.learning.things import Thing
+from wattleak.source.referents import Class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,18 +140,26 @@ def _is_keras_model(uses: Uses) -> bool:
 
 def _is_defined_elsewhere(module: Module, method: str) -> bool:
     """Tell whether a class of the project that may be anything defines the method."""
-    from wattleak.source.learning.classes import is_module_class  # noqa: PLC0415 - they ask each other
-    from wattleak.source.referents import Class  # noqa: PLC0415
-
     project = module.home
     kept: dict[str, bool] = project.__dict__.setdefault("_learning_methods", {})
     if method not in kept:
         kept[method] = False  # a class that is being looked at
         kept[method] = any(
-            isinstance(node, ast.ClassDef)
-            and any(isinstance(item, ast.FunctionDef) and item.name == method for item in node.body)
-            and is_module_class(Class(other, node)) is not True
+            _defines(node, method) and not _is_module_like(other, node)
             for other in project.mentioning(f"def {method}(")
-            for node in ast.walk(other.tree)
+            for node in other.tree.body
+            if isinstance(node, ast.ClassDef)
         )
     return kept[method]
+
+
+def _defines(owner: ast.ClassDef, method: str) -> bool:
+    return any(isinstance(item, ast.FunctionDef) and item.name == method for item in owner.body)
+
+
+def _is_module_like(module: Module, owner: ast.ClassDef) -> bool:
+    """Most bases say it by their names; the resolver is asked about the others."""
+    names = {base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in owner.bases}
+    return any(name.endswith(("Module", "Model", "Layer", "Sequential")) for name in names) or bool(
+        is_module_class(Class(module, owner))
+    )

@@ -142,11 +142,11 @@ def _of_switch(module: Module, expression: ast.expr) -> bool | _Unknown | None:
         return _UNKNOWN if len(said) > 1 else _of_switch(module, function.body)
     known = resolved(module, function)
     if known is None:
-        return _UNKNOWN if _may_switch(module, function) else None
-    said_by = {_one(module, one, call) for one in known}
+        return _UNKNOWN if _may_switch(function) else None
+    said_by = {_one(one, call) for one in known}
     if len(said_by) > 1:
         return _UNKNOWN
-    return _one(module, next(iter(known)), call)
+    return _one(next(iter(known)), call)
 
 
 def _name(module: Module, function: ast.expr) -> str | None:
@@ -154,7 +154,7 @@ def _name(module: Module, function: ast.expr) -> str | None:
     return name_of(next(iter(known))) if known is not None and len(known) == 1 else None
 
 
-def _one(module: Module, one: Referent, call: ast.Call | None) -> bool | _Unknown | None:  # noqa: PLR0911 - one for each
+def _one(one: Referent, call: ast.Call | None) -> bool | _Unknown | None:  # noqa: PLR0911 - one for each
     match one:
         case Instance(module=home, call=ast.Call() as made) if call is None:
             return _of_switch(home, made)
@@ -185,7 +185,7 @@ def _one(module: Module, one: Referent, call: ast.Call | None) -> bool | _Unknow
     return None
 
 
-def _may_switch(module: Module, function: ast.expr) -> bool:
+def _may_switch(function: ast.expr) -> bool:
     """Tell whether a name that is not known may stand for a switch: it is not a method of something harmless."""
     match function:
         case ast.Attribute(attr=name) | ast.Name(id=name):
@@ -214,7 +214,9 @@ def _decorated(module: Module, function: ast.AST) -> bool | _Unknown | None:
     return None
 
 
-def _by_callers(module: Module, function: ast.AST, hops: int) -> bool | None:
+def _by_callers(  # noqa: PLR0911 - one return for each that can say it
+    module: Module, function: ast.AST, hops: int
+) -> bool | None:
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return None
     owner = owner_class(module, function)

@@ -15,7 +15,7 @@ from wattleak.source.learning.gradients import gradients_off
 from wattleak.source.learning.inference import passed_on, things
 from wattleak.source.learning.reaching import increment, origin, reaching
 from wattleak.source.learning.things import Thing
-from wattleak.source.referents import Class, Function, name_of
+from wattleak.source.referents import Class, Function, Library, name_of
 from wattleak.source.resolving import own_nodes, stores
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class _Question:
             self.known[key] = self._compute(module, node, depth - 1, path)
         return self.known[key]
 
-    def _compute(  # noqa: C901, PLR0911 - one for each kind
+    def _compute(  # noqa: C901, PLR0911, PLR0912 - one for each kind
         self, module: Module, node: ast.expr, depth: int, path: tuple[int, ...]
     ) -> Graph | None:
         match node:
@@ -168,7 +168,8 @@ class _Question:
         if Graph.ATTACHED in known:
             return _here(module, node)
         if Graph.UNKNOWN in known:
-            return Graph.UNKNOWN
+            is_loose = Graph.DETACHED in known and gradients_off(module, node) is True
+            return Graph.DETACHED if is_loose else Graph.UNKNOWN
         return Graph.DETACHED if Graph.DETACHED in known else Graph.NOT_A_TENSOR
 
     # -- names ---------------------------------------------------------------------------------------------------
@@ -190,12 +191,14 @@ class _Question:
             return _either([*answers, *([Graph.NOT_A_TENSOR] if not any(answers) else [])])
         return _either([*answers, *starts])
 
-    def _binding(self, module: Module, binding: Binding, depth: int, path: tuple[int, ...]) -> Graph | None:
+    def _binding(  # noqa: PLR0911 - one return for each kind
+        self, module: Module, binding: Binding, depth: int, path: tuple[int, ...]
+    ) -> Graph | None:
         if isinstance(binding.node, ast.arg):
             return self._parameter(module, binding.node, depth, path)
         added = increment(module, binding)
         if added is not None and isinstance(added.target, ast.Name):
-            before = self._name(module, added.target, depth - 1, path) if depth > 1 else Graph.UNKNOWN
+            before = self._before(module, added.target, depth)
             return self._computed(module, added.value, [before, self.of(module, added.value, depth)])
         source = origin(module, binding)
         if source is None or source.entered:
@@ -211,6 +214,14 @@ class _Question:
                 case _:
                     return Graph.UNKNOWN
         return self.of(module, source.value, depth, (*source.path, *path))
+
+    def _before(self, module: Module, target: ast.Name, depth: int) -> Graph | None:
+        """Return what a name is before something is added to it."""
+        key = (target, "before")
+        if key not in self.known:
+            self.known[key] = None
+            self.known[key] = self._name(module, target, depth - 1, ()) if depth > 1 else Graph.UNKNOWN
+        return self.known[key]
 
     def _parameter(self, module: Module, parameter: ast.arg, depth: int, path: tuple[int, ...]) -> Graph | None:
         node = module.scopes.scope_of[parameter].node
@@ -270,7 +281,11 @@ class _Question:
             return self._computed(module, call, [self._elements(module, call.args[0], depth)])
         if name in {"builtins.abs", "builtins.max", "builtins.min"}:
             return self._computed(module, call, self._given(module, call, depth))
-        if name.startswith("torch.") and (last[:1].islower() or last in _MAKERS):
+        if (
+            all(isinstance(one, Library) for one in known or ())
+            and name.startswith("torch.")
+            and (last[:1].islower() or last in _MAKERS)
+        ):
             return self._by_torch(module, call, name, last, depth, path)
         if known is None and catalogue.says_loss(last):
             given = self._given(module, call, depth)
@@ -291,7 +306,7 @@ class _Question:
             return Graph.DETACHED
         return self._computed(module, call, self._given(module, call, depth))
 
-    def _by_method(
+    def _by_method(  # noqa: PLR0911 - one return for each kind
         self, module: Module, call: ast.Call, function: ast.Attribute, depth: int, path: tuple[int, ...]
     ) -> Graph | None:
         last = function.attr

@@ -125,7 +125,7 @@ class Inference:
             return None if seen is None else frozenset({seen})
         return known
 
-    def _binding(  # noqa: PLR0911 - one for each kind
+    def _binding(
         self, module: Module, name: ast.Name, binding: Binding, depth: int, path: tuple[int, ...]
     ) -> Things | None:
         if isinstance(binding.node, ast.arg):
@@ -256,7 +256,7 @@ class Inference:
     ) -> Things | None:
         return None if known is None else _union(self._one(one, module, call, depth, path) for one in known)
 
-    def _one(  # noqa: C901, PLR0911, PLR0912 - one for each kind of referent
+    def _one(  # noqa: PLR0911 - one for each kind of referent
         self, one: Referent, module: Module, call: ast.Call | None, depth: int, path: tuple[int, ...]
     ) -> Things | None:
         """What `one` is, where `call` is None; otherwise what calling it gives."""
@@ -302,9 +302,7 @@ class Inference:
             return frozenset({parts[path[0]]}) if len(path) == 1 and path[0] < len(parts) else None
         if path:
             return frozenset({Thing.LOADER}) if catalogue.is_loader(name) and plain.startswith("keras.") else None
-        if catalogue.is_wrapper(name) or plain in {"builtins.next"}:
-            return self.of(module, call.args[0], depth) if call.args and plain != "builtins.next" else None
-        if catalogue.passes_on(name):
+        if catalogue.is_wrapper(name) or catalogue.passes_on(name):
             return self.of(module, call.args[0], depth) if call.args else None
         if catalogue.is_loader(name):
             return frozenset({Thing.LOADER})
@@ -348,7 +346,9 @@ class Inference:
             return None
         return self._any_item(module, value, depth)
 
-    def _any_item(self, module: Module, value: ast.expr, depth: int) -> Things | None:
+    def _any_item(  # noqa: C901, PLR0911, PLR0912 - one branch for each kind of container
+        self, module: Module, value: ast.expr, depth: int
+    ) -> Things | None:
         """`loaders[phase]`: what all values of the container are."""
         if depth <= 0:
             return None
@@ -432,7 +432,7 @@ def _role(module: Module, call: ast.Call, plain: str) -> Thing:
     if plain == "torch.nn.Module":
         return Thing.OTHER
     parent = module.scopes.parent_of.get(call)
-    while isinstance(parent, ast.Attribute | ast.Call):
+    while isinstance(parent, ast.Attribute | ast.Call | ast.IfExp):
         parent = module.scopes.parent_of.get(parent)
     match parent:
         case ast.Assign(targets=[ast.Name() | ast.Attribute(value=ast.Name(id="self")) as target]):

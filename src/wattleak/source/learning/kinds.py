@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from wattleak.source.learning import catalogue, classes
 from wattleak.source.learning.asking import resolved, whole
-from wattleak.source.learning.frameworks import learns
 from wattleak.source.learning.inference import is_only, is_transparent, passed_on, things
 from wattleak.source.learning.made import called
 from wattleak.source.learning.reaching import origin, reaching
@@ -51,8 +50,8 @@ def is_model(module: Module, expression: ast.expr) -> bool:
 
 
 def is_loader(module: Module, expression: ast.expr) -> bool:
-    """Tell whether `expression` is known to be a torch DataLoader or a tf.data.Dataset, inside enumerate or tqdm too."""
-    return learns_or_asked(module) and is_only(module, passed_on(module, expression), Thing.LOADER)
+    """Tell whether `expression` is known to be a torch DataLoader or a tf.data.Dataset, also inside enumerate, tqdm."""
+    return is_only(module, passed_on(module, expression), Thing.LOADER)
 
 
 def is_optimizer(module: Module, expression: ast.expr) -> bool:
@@ -60,13 +59,8 @@ def is_optimizer(module: Module, expression: ast.expr) -> bool:
     return is_only(module, expression, Thing.OPTIMIZER)
 
 
-def learns_or_asked(module: Module) -> bool:
-    """A file that mentions no framework is looked at only where it may be a part of a project that does."""
-    return learns(module) or module.project is not None
-
-
 def runs_module(module: Module, call: ast.Call) -> bool:
-    """Tell whether a call is the forward pass of a model or layer: `model(x)`, `self.encoder(x)`, `model.forward(x)`."""
+    """Tell whether a call is the forward pass of a model or layer: `model(x)`, `self.fc(x)`, `model.forward(x)`."""
     function = call.func
     if isinstance(function, ast.Attribute) and function.attr == "forward":
         function = function.value
@@ -131,7 +125,9 @@ def _returns_fresh(function: Function, depth: int) -> bool:
     return bool(values) and all(_is_fresh(function.module, value, depth - 1) for value in values)
 
 
-def _is_fresh(module: Module, value: ast.expr, depth: int) -> bool:
+def _is_fresh(  # noqa: PLR0911 - one return for each kind
+    module: Module, value: ast.expr, depth: int
+) -> bool:
     """Tell whether a returned value is, or holds, a model that the function has just made."""
     if depth <= 0:
         return False
@@ -157,13 +153,7 @@ def _is_fresh(module: Module, value: ast.expr, depth: int) -> bool:
                 source = origin(module, binding)
                 if source is None or source.each:
                     return False
-                if not _mentions(source.value, value.id):
-                    answers.append(_is_fresh(module, source.value, depth - 1))
+                answers.append(_is_fresh(module, source.value, depth - 1))
             return bool(answers) and all(answers)
         case _:
             return False
-
-
-def _mentions(value: ast.expr, name: str) -> bool:
-    """`model = nn.DataParallel(model)` says nothing new about where it comes from."""
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from wattleak.source.calls import enclosing_function
 from wattleak.source.learning import steps
 from wattleak.source.learning.asking import whole
 from wattleak.source.learning.frameworks import learns
@@ -102,7 +103,9 @@ def _analysis(module: Module) -> _Analysis:
     return _Analysis(hot, around)
 
 
-def _effects(module: Module, owner: ast.AST, hops: int, seen: frozenset[ast.AST] = frozenset()) -> frozenset[Effect]:
+def _effects(  # noqa: C901, PLR0912 - one branch for each kind of call and loop
+    module: Module, owner: ast.AST, hops: int, seen: frozenset[ast.AST] = frozenset()
+) -> frozenset[Effect]:
     """Return what one run of a region does. A loop inside it that is hot counts as a loop, not as its steps."""
     kept: dict[tuple[ast.AST, int], frozenset[Effect]] = module.__dict__.setdefault("_learning_effects", {})
     key = (owner, hops)
@@ -151,13 +154,12 @@ def _goes_over_tools(module: Module, loop: ast.AST) -> bool:
 
 def _tools(call: ast.Call) -> list[ast.expr]:
     """What a call steps or differentiates: `optimizer` of optimizer.step(), scaler.step(optimizer), loss.backward()."""
-    found: list[ast.expr] = []
-    if isinstance(call.func, ast.Attribute):
-        base = call.func.value
-        while isinstance(base, ast.Subscript | ast.Attribute):
-            base = base.value
-        found.append(base)
-    return [*found, *call.args[:1]]
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in {"step", "backward", "optimizer_step"}:
+        return []
+    base = call.func.value
+    while isinstance(base, ast.Subscript) or (isinstance(base, ast.Attribute) and call.func.attr == "step"):
+        base = base.value
+    return [base, *call.args[:1]]
 
 
 def _is_epoch_of_backwards(module: Module, loop: ast.AST) -> bool:
@@ -195,7 +197,7 @@ def _takes_batches(module: Module, call: ast.Call, loop: ast.AST) -> bool:
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
     if not isinstance(loop, ast.For | ast.AsyncFor | ast.While):
         return False
-    names = _closure(module, given, loop)
+    names = _closure(given, loop)
     outputs = {
         name.id
         for statement in ast.walk(loop)
@@ -222,7 +224,7 @@ def _runs_target(call: ast.Call, loop: ast.For) -> bool:
     return isinstance(base, ast.Name) and base.id in targets
 
 
-def _closure(module: Module, given: list[ast.expr], loop: ast.AST) -> set[str]:
+def _closure(given: list[ast.expr], loop: ast.AST) -> set[str]:
     """Return the names that expressions depend on through what the loop assigns."""
     assigned: dict[str, list[ast.expr]] = {}
     for statement in ast.walk(loop):
@@ -260,16 +262,21 @@ def _is_part_of_step(module: Module, loop: ast.AST) -> bool:
     return False
 
 
-def _role(module: Module, loop: ast.AST) -> LoopRole:
+def _role(module: Module, loop: Loop) -> LoopRole:
     """A loop that sums a loss, whose backward() follows the loop, trains."""
-    stored = {node.id for node in ast.walk(loop) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    parents = module.scopes.parent_of
-    function = loop
-    while function in parents and not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-        function = parents[function]
+    end = loop.end_lineno or loop.lineno
+    summed = {
+        name.id
+        for statement in ast.walk(loop)
+        if isinstance(statement, ast.Assign | ast.AugAssign)
+        for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    }
+    function = enclosing_function(module, loop) or module.tree
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward":
             mentioned = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-            if mentioned & stored:
+            if node.lineno > end and mentioned & summed:
                 return LoopRole.TRAINING
     return LoopRole.EVALUATION

@@ -23,7 +23,7 @@ def called(module: Module, function: ast.expr) -> frozenset[Referent] | None:
     `MODELS[name]` of a dict that is written out is one of its values.
     """
     known = resolved(module, function)
-    if known is not None:
+    if known is not None and not (isinstance(function, ast.Call) and getattr(function.func, "id", "") == "getattr"):
         return known
     match function:
         case ast.Subscript(value=ast.Attribute(value=home, attr="__dict__")):

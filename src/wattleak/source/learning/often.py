@@ -14,6 +14,7 @@ from wattleak.source.scopes import Kind
 if TYPE_CHECKING:
     from wattleak.source.calls import Loop
     from wattleak.source.module import Module
+    from wattleak.source.scopes import Binding
 
 
 class Often(Enum):
@@ -186,11 +187,11 @@ def _counters(module: Module, loop: ast.AST) -> frozenset[str]:
     """Names that count the iterations: of range or enumerate, and those that grow by one number each time."""
     kept: dict[ast.AST, frozenset[str]] = module.__dict__.setdefault("_learning_counters", {})
     if loop not in kept:
-        kept[loop] = frozenset(_counting(module, loop))
+        kept[loop] = frozenset(_counting(loop))
     return kept[loop]
 
 
-def _counting(module: Module, loop: ast.AST) -> set[str]:
+def _counting(loop: ast.AST) -> set[str]:
     found: set[str] = set()
     if isinstance(loop, ast.For | ast.AsyncFor):
         target = loop.target
@@ -239,7 +240,7 @@ _CHANGING = frozenset(
 _UNSTEADY = frozenset(
     {
         *("next", "pop", "popleft", "get_batch", "sample", "shuffle", "random", "randn", "rand", "randint", "randperm"),
-        *("choice", "choices", "time", "perf_counter", "now", "normal", "uniform", "read", "readline", "input", "step"),
+        *("choice", "choices", "time", "perf_counter", "now", "normal", "uniform", "read", "readline", "input"),
         *("rand_like", "randn_like", "randint_like", "monotonic", "multinomial", "bernoulli", "permutation", "uuid4"),
         *("item", "get_lr", "get_last_lr", "random_split", "normal_", "recv", "get", "process_time", "urandom"),
     }
@@ -330,18 +331,18 @@ class _Dependence:
                 answers.append(True)  # `x = x + 1`
             else:
                 answers.append(self.of(source.value))
-        if found:
-            answers.append(self.changed(name.id, found))
+        answers.append(self.changed(name.id, found))
         self.known[key] = _any(answers)
         return self.known[key]
 
-    def changed(self, name: str, found: object) -> bool:
+    def changed(self, name: str, found: list[Binding]) -> bool:
         """`name.append(...)`, `name[i] = ...`, `random.shuffle(name)` in the loop."""
         parents = self.module.scopes.parent_of
         for node in self.module.mentions.get(name, ()):
             if node not in self.inside or not isinstance(node, ast.Name):
                 continue
-            if self.module.scopes.bindings(name, self.module.scopes.scope_of[node]) is not found:
+            own = self.module.scopes.bindings(name, self.module.scopes.scope_of[node])
+            if own is not found and (own or found):
                 continue
             parent = parents.get(node)
             above = parents.get(parent) if parent is not None else None
@@ -372,12 +373,12 @@ class _Dependence:
             for other in self.body
         )
 
-    def call(self, call: ast.Call) -> bool | None:
+    def call(self, call: ast.Call) -> bool | None:  # noqa: PLR0911 - one return for each kind
         function = call.func
         last = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
         if last is None:
             return None
-        if last in _UNSTEADY and not (last == "get" and call.args) and last not in {"step"}:
+        if last in _UNSTEADY and not (last == "get" and call.args):
             return True
         known = resolved(self.module, function)
         if known is None:

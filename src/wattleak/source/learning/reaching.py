@@ -146,7 +146,9 @@ class _Walk:
                 return seen, True
         return seen, False
 
-    def statement(self, statement: ast.stmt, inside: list[Binding]) -> tuple[list[Binding], bool]:
+    def statement(  # noqa: PLR0911 - one return for each kind
+        self, statement: ast.stmt, inside: list[Binding]
+    ) -> tuple[list[Binding], bool]:
         match statement:
             case ast.If(body=body, orelse=orelse):
                 first, second = self.branch(body), self.branch(orelse)

@@ -279,7 +279,9 @@ _NEVER_OURS = frozenset(
 )
 
 
-def callees(module: Module, call: ast.Call) -> list[Function]:
+def callees(  # noqa: C901, PLR0912 - one branch for each way to call
+    module: Module, call: ast.Call
+) -> list[Function]:
     """Return the functions of the project that a call may run; empty: none, or not known."""
     function = call.func
     known: list[Function] = []
@@ -294,10 +296,8 @@ def callees(module: Module, call: ast.Call) -> list[Function]:
                     known.append(Function(module, binding.node))
                 elif binding.kind is Kind.VALUE and isinstance(binding.value, ast.Call):
                     known += _compiled(module, binding.value)
-            if (
-                known
-                or not any(binding.kind is Kind.IMPORT or binding.kind is Kind.VALUE for binding in found)
-                and found
+            if known or (
+                not any(binding.kind is Kind.IMPORT or binding.kind is Kind.VALUE for binding in found) and found
             ):
                 return known
         case ast.Attribute(attr=name) if name not in _NEVER_OURS and isinstance(
