@@ -132,9 +132,9 @@ def _trace_of_loader(site: Site) -> str | None:
     generator = argument(site.module, site.call, "generator")
     if generator is None or generator.may_be_absent:
         return "every reading takes a seed from PyTorch's random stream: what is random later comes out differently"
-    shuffle = argument_values(site.module, site.call, "shuffle", 2, default=False)
+    shuffle = argument_values(site.module, site.call, "shuffle", 2, default=False) or {None}
     samplers = [argument(site.module, site.call, name, place) for name, place in (("sampler", 3), ("batch_sampler", 4))]
-    if shuffle != {False} or not all(one is not None and one.is_absent for one in samplers):
+    if any(value is not False for value in shuffle) or not all(one is not None and one.is_absent for one in samplers):
         return "every reading draws an order: those of later readings come out differently"
     dataset = argument(site.module, site.call, "dataset", 0)
     made = [one for located in dataset.values for one in origins(*located) or ()] if dataset is not None else []

@@ -101,7 +101,7 @@ def _has_one_worker(owner: Class, module: Module, call: ast.Call) -> bool:
         return False
     number = argument_values(place.module, place.call, "workers", 0 if place.call is not call else None, default=1)
     many = argument_values(place.module, place.call, "use_multiprocessing", default=False)
-    return number is not None and number <= {0, 1} and many == {False}
+    return number is not None and number <= {0, 1} and many is not None and True not in many
 
 
 def workers_place(owner: Class, module: Module, call: ast.Call) -> Site | None:

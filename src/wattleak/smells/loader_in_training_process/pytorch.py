@@ -40,7 +40,8 @@ def cases(module: Module) -> Iterator[Case]:
     for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
         if not _may_be(call, "DataLoader") or not makes_pytorch_loader(module, call):
             continue
-        if argument_values(module, call, "num_workers", WORKERS_POSITION, default=0) != {0}:
+        workers = argument_values(module, call, "num_workers", WORKERS_POSITION, default=0)
+        if workers is None or any(number != 0 for number in workers):
             continue
         if flow.runs_never(module, call) or is_exceptional(module, call):
             continue

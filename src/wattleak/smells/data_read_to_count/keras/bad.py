@@ -1,6 +1,6 @@
 """A small CNN on real images (Keras); the mean loss is divided by a number of batches that a second reading gives."""
 
-# mypy: disable-error-code="import-untyped, import-not-found, misc"
+# mypy: disable-error-code="untyped-decorator"
 # TensorFlow and Keras have no types.
 from __future__ import annotations
 
