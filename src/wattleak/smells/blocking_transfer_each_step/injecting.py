@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 def candidates(module: Module) -> Iterator[tuple[Edit, ...]]:
     """Yield what may put the smell into a program: into a sum of a training loop, or after its loss is known."""
     reading = "item" if "torch" in module.text else "numpy"
-    loops = sorted(
-        (loop.node for loop in hot_loops(module) if loop.role is LoopRole.TRAINING), key=lambda node: node.lineno
-    )
+    nodes = (loop.node for loop in hot_loops(module) if loop.role is LoopRole.TRAINING)
+    loops = sorted((node for node in nodes if not isinstance(node, ast.AsyncFor)), key=lambda node: node.lineno)
     for loop in loops:
         values = DeviceValues(module, enclosing_function(module, loop) or module.tree)
         edits = read_each_step(module, loop, values, reading)

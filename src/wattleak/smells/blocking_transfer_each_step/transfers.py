@@ -50,8 +50,14 @@ def waiting_steps(module: Module) -> Iterator[Step]:
 
 
 def _loops(module: Module) -> Iterator[Step]:
-    for loop in hot_loops(module):
-        if loop.role is not LoopRole.TRAINING or not on_accelerator(module):
+    # Which loops train is a question to the whole project; most loops read nothing that could be on a device.
+    reading = {
+        loop
+        for loop in ast.walk(module.tree)
+        if isinstance(loop, ast.For | ast.While) and any(map(_may_wait, ast.walk(loop)))
+    }
+    for loop in hot_loops(module) if reading else ():
+        if loop.role is not LoopRole.TRAINING or isinstance(loop.node, ast.AsyncFor) or not on_accelerator(module):
             continue
         function = enclosing_function(module, loop.node)
         if function is not None and _is_traced(module, function):
@@ -64,6 +70,20 @@ def _loops(module: Module) -> Iterator[Step]:
         ]
         if found and not _decides(module, loop.node.body, found, values):
             yield Step(tuple(found), loop.node, _waits_anyway(loop.node))
+
+
+def _may_wait(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in _WAITING_METHODS or name in _SHOWING_METHODS or name == "to"
+        case ast.Call(func=ast.Name(id=name), args=[ast.Name() | ast.Attribute() | ast.Call(), *_]):
+            return name in _WAITING_FUNCTIONS or name == "print"
+        case ast.Call(func=ast.Name(id="print" | "float")) | ast.JoinedStr() | ast.BinOp(op=ast.Mod()):
+            return True
+        case ast.If(test=ast.Compare() | ast.Call() | ast.BoolOp()) if "loss" in ast.unparse(node.test):
+            return True
+        case _:
+            return False
 
 
 def _functions(module: Module) -> Iterator[Step]:
@@ -196,10 +216,7 @@ def _decided(test: ast.expr, values: DeviceValues) -> ast.expr | None:
 
 def _text_of(module: Module, piece: ast.FormattedValue) -> ast.expr:
     """Return the whole f-string: Python 3.11 does not know where its pieces stand."""
-    parent = module.scopes.parent_of.get(piece)
-    while parent is not None and not isinstance(parent, ast.JoinedStr):
-        parent = module.scopes.parent_of.get(parent)
-    outer = parent
+    outer = module.scopes.parent_of.get(piece)
     while outer is not None and isinstance(module.scopes.parent_of.get(outer), ast.FormattedValue | ast.JoinedStr):
         outer = module.scopes.parent_of.get(outer)
     return outer if isinstance(outer, ast.expr) else piece

@@ -13,7 +13,7 @@ from wattleak.smells.gradients_in_evaluation.gradient_uses import has_tools, is_
 from wattleak.smells.gradients_in_evaluation.runs import Run, in_order, is_false, region, runs, runs_or_takes
 from wattleak.smells.gradients_in_evaluation.switches import may_be_off
 from wattleak.source.calls import enclosing_function, loops_around
-from wattleak.source.learning import Framework, LoopRole, frameworks, hot_loops, is_model
+from wattleak.source.learning import FileRole, Framework, LoopRole, file_role, frameworks, hot_loops, is_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,11 +66,19 @@ def evaluations(module: Module) -> Iterator[Evaluation]:
 
 def _by_name(module: Module) -> Iterator[Evaluation]:
     """`def validate(model, loader): for x, y in loader: model(x)` that forgot `eval()` too."""
+    named = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef) and _PURPOSE.search(node.name)
+        if any(isinstance(inner, ast.For | ast.While) for inner in ast.walk(node))
+    ]
+    if not named or file_role(module) is FileRole.TEST:
+        return  # tests are called test too
     for hot in hot_loops(module):
         if hot.role is not LoopRole.EVALUATION:
             continue
         function = enclosing_function(module, hot.node)
-        if not isinstance(function, ast.FunctionDef) or not _PURPOSE.search(function.name):
+        if not isinstance(function, ast.FunctionDef) or function not in named:
             continue
         for call in in_order([hot.node]):
             if not isinstance(call, ast.Call) or not is_model(module, call.func):
