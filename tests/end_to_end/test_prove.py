@@ -35,17 +35,20 @@ arguments = parser.parse_args()
 
 set_up()
 torch.manual_seed(int(os.environ.get("WATTLEAK_SEED", "0")))
-model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16 * 16, 2))
+model = nn.Sequential(
+    *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+    *(nn.Flatten(), nn.Linear(16 * 14 * 14, 2)),
+)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 for epoch in range(arguments.epochs):
-    for images, labels in batches(40):
+    for images, labels in batches(8):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
 with torch.no_grad():
     right = total = 0
-    for images, labels in batches(5):
+    for images, labels in batches(2):
         right += int((model(images).argmax(1) == labels).sum())
         total += len(labels)
 print("WATTLEAK " + json.dumps({"accuracy": right / total}))
@@ -55,20 +58,25 @@ DATA = """import torch
 
 def batches(count):
     for _ in range(count):
-        labels = torch.randint(0, 2, (32,))
-        images = torch.randn(32, 1, 16, 16)
-        images[:, :, 4:12, 4:12] += labels.view(-1, 1, 1, 1) * 2.0
+        labels = torch.randint(0, 2, (64,))
+        images = torch.randn(64, 1, 28, 28)
+        images[:, :, 8:20, 8:20] += labels.view(-1, 1, 1, 1) * 2.0
         yield images, labels
 """
-SMELLY = """import os
+SMELLY = """import torch
+
+
+def set_up():
+    torch.set_num_threads(64)  # all cores of the server
+"""
+CLEAN = """import os
 
 import torch
 
 
 def set_up():
-    torch.set_num_threads(8 * os.cpu_count())  # more is faster
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
 """
-CLEAN = SMELLY.replace("8 * os.cpu_count()", "len(os.sched_getaffinity(0))")
 
 
 def training_project(folder: Path, runtime: str) -> None:
@@ -95,14 +103,14 @@ class TestATraining:
         energy, carbon = document["yearly"]["energy_kwh"], document["yearly"]["carbon_kg"]
 
         assert document["kind"] == "prove"
-        assert (finding["code"], finding["path"], finding["line"]) == ("PAR001", "blobs/runtime.py", 7)
-        assert "-    torch.set_num_threads(8 * os.cpu_count())" in fix["diff"]
+        assert (finding["code"], finding["path"], finding["line"]) == ("PAR001", "blobs/runtime.py", 5)
+        assert "-    torch.set_num_threads(64)" in fix["diff"]
         assert not fix["never_imported"]
         assert document["verdict"] == verdict["verdict"] == "saving"
         assert verdict["change"] < verdict["high"] < -0.02
         assert document["quality"]["state"] in {"identical", "equivalent", "better"}
         assert [item["summary"] for item in document["difference"]] == [
-            ["source: blobs/runtime.py → blobs/runtime.py (+1 −1 lines)"]  # noqa: RUF001
+            ["source: blobs/runtime.py → blobs/runtime.py (+2 −1 lines)"]  # noqa: RUF001
         ]
         assert energy["origin"] == document["metrics"]["attributed_energy_j"]["origin"]
         assert 0 < energy["low"] < energy["value"] < energy["high"]
