@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003 - a fixture
 
 import pytest
-
 from tests.unit.source.learning_programs import NET, asked, read
+
 from wattleak.source.learning import Graph, gradients_off, graph_of
 
 HEAD = NET + "from torch.utils.data import DataLoader\nimport torch.nn.functional as F\nmodel = Net()\n"
@@ -108,8 +108,11 @@ OFF: dict[str, tuple[str, bool | None]] = {
     "statement somewhere": ("import torch\nif fast:\n    torch.set_grad_enabled(False)\nASK(1)", None),
     "autocast": ("import torch\nwith torch.autocast('cuda'):\n    ASK(1)", False),
     "context of nanoGPT": (
-        "import torch\nfrom contextlib import nullcontext\nctx = nullcontext() if cpu else torch.amp.autocast('cuda')\n"
-        "with ctx:\n    ASK(1)",
+        (
+            "import torch\nfrom contextlib import nullcontext\n"
+            "ctx = nullcontext() if cpu else torch.amp.autocast('cuda')\n"
+            "with ctx:\n    ASK(1)"
+        ),
         False,
     ),
     "context that somebody gives": ("import torch\ndef f(ctx):\n    with ctx:\n        ASK(1)\nf(c)", None),
@@ -117,12 +120,18 @@ OFF: dict[str, tuple[str, bool | None]] = {
     "decorator": ("import torch\n@torch.no_grad()\ndef f():\n    ASK(1)", True),
     "decorator without brackets": ("import torch\n@torch.no_grad\ndef f():\n    ASK(1)", True),
     "decorator of YOLOv5": (
-        "import torch\ndef smart():\n    def decorate(fn):\n        return torch.inference_mode()(fn)\n    return decorate\n"
-        "@smart()\ndef f():\n    ASK(1)",
+        (
+            "import torch\ndef smart():\n    def decorate(fn):\n"
+            "        return torch.inference_mode()(fn)\n    return decorate\n"
+            "@smart()\ndef f():\n    ASK(1)"
+        ),
         None,
     ),
     "decorator that only measures": (
-        "import time\ndef timed(fn):\n    def run():\n        return fn()\n    return run\n@timed\ndef f():\n    ASK(1)",
+        (
+            "import time\ndef timed(fn):\n    def run():\n        return fn()\n    return run\n"
+            "@timed\ndef f():\n    ASK(1)"
+        ),
         False,
     ),
     "unknown decorator": ("import torch\n@f.decorate\ndef g():\n    ASK(1)\ndef h(f):\n    pass\nf = h(3)", None),
@@ -144,7 +153,10 @@ OFF: dict[str, tuple[str, bool | None]] = {
         True,
     ),
     "training of lightning": (
-        "import pytorch_lightning as pl\nclass M(pl.LightningModule):\n    def training_step(self, b, i):\n        ASK(1)",
+        (
+            "import pytorch_lightning as pl\nclass M(pl.LightningModule):\n"
+            "    def training_step(self, b, i):\n        ASK(1)"
+        ),
         False,
     ),
     "own no_grad": ("import torch\ndef no_grad():\n    pass\nwith no_grad():\n    ASK(1)", None),

@@ -6,8 +6,8 @@ import ast
 from pathlib import Path  # noqa: TC003 - a fixture
 
 import pytest
-
 from tests.unit.source.learning_programs import NET, asked, read
+
 from wattleak.source.learning import Framework, builds_model, frameworks, is_loader, is_model, is_optimizer
 
 BUILDS = {
@@ -38,7 +38,8 @@ BUILDS = {
     "        super().__init__()\n        self.model = ASK(Net())\n",
     "kept by a trainer": NET + "class Trainer:\n    def __init__(self):\n        self.model = ASK(Net())\n",
     "class method": NET + "class Other(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
-    "        self.f = nn.Linear(n, n)\n    @classmethod\n    def small(cls):\n        return cls(1)\nASK(Other.small())",
+    "        self.f = nn.Linear(n, n)\n    @classmethod\n    def small(cls):\n"
+    "        return cls(1)\nASK(Other.small())",
 }
 
 DOES_NOT_BUILD = {
@@ -52,7 +53,8 @@ DOES_NOT_BUILD = {
     "class that is a layer of another": NET + "class Big(nn.Module):\n    def __init__(self):\n"
     "        super().__init__()\n        self.a = Net()\nASK(Net())",
     "layer among layers": "from torch import nn\nm = nn.Sequential(ASK(nn.Sequential(nn.Linear(1, 1))), nn.ReLU())",
-    "function that gives layers": "from torch import nn\ndef block(n):\n    return ASK(nn.Sequential(nn.Linear(n, n)))\n"
+    "function that gives layers": "from torch import nn\ndef block(n):\n"
+    "    return ASK(nn.Sequential(nn.Linear(n, n)))\n"
     "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = block(1)\n",
     "keras layer": "import keras\nASK(keras.layers.Dense(3))",
     "loss": "from torch import nn\ncriterion = ASK(nn.CrossEntropyLoss())",
@@ -119,17 +121,20 @@ MODELS = {
     "first None": NET + "net = None\nif train:\n    net = Net()\nASK(net)",
     "parameter that callers fill": NET + "def run(m, x):\n    ASK(m)\nrun(Net(), 1)",
     "parameter that is evaluated": "import torch\ndef run(model, x):\n    model.eval()\n    ASK(model)(x)",
-    "parameter with parameters": "import torch\ndef run(net):\n    opt = torch.optim.SGD(net.parameters(), 0.1)\n    ASK(net)",
+    "parameter with parameters": "import torch\ndef run(net):\n"
+    "    opt = torch.optim.SGD(net.parameters(), 0.1)\n    ASK(net)",
     "parameter that trains and is called": "import torch\ndef run(m, x):\n    m.train()\n    ASK(m)\n    return m(x)",
     "of a trainer": "import torch\nclass T:\n    def __init__(self, model):\n        self.model = model\n"
     "    def step(self, x):\n        self.model.eval()\n        return ASK(self.model)",
     "of a trainer that is made with one": NET + "class T:\n    def __init__(self, model):\n        self.model = model\n"
     "    def step(self, x):\n        return ASK(self.model)\nT(Net())",
     "self": NET.replace("return self.fc(x)", "return ASK(self)"),
-    "keras that is compiled": "import keras\ndef run(model):\n    model.compile(optimizer='sgd', loss='mse')\n    ASK(model)",
+    "keras that is compiled": "import keras\ndef run(model):\n"
+    "    model.compile(optimizer='sgd', loss='mse')\n    ASK(model)",
     "from a tuple": NET + "def setup():\n    net = Net()\n    return net, 1\nnet, n = setup()\nASK(net)",
     "deepspeed": "import deepspeed\nengine, opt, _, _ = deepspeed.initialize(args)\nASK(engine)",
-    "in a notebook that used another": "from sklearn.svm import SVC\nimport keras\nm = SVC()\nm = keras.Sequential()\nASK(m)",
+    "in a notebook that used another": "from sklearn.svm import SVC\nimport keras\n"
+    "m = SVC()\nm = keras.Sequential()\nASK(m)",
 }
 
 NO_MODELS = {
@@ -170,8 +175,8 @@ LOADERS = {
     + "from tqdm import tqdm\nloader = DataLoader(data)\nfor i, (x, y) in ASK(enumerate(tqdm(loader))):\n    pass",
     "bar that was made before": LOADER
     + "from tqdm.auto import tqdm\nbar = tqdm(enumerate(DataLoader(data)), total=3)\nASK(bar)",
-    "from a function of the project": LOADER
-    + "def loaders(n):\n    a = DataLoader(d, n)\n    b = DataLoader(e, n)\n    return a, b\ntrain, test = loaders(3)\nASK(test)",
+    "from a function of the project": LOADER + "def loaders(n):\n    a = DataLoader(d, n)\n    b = DataLoader(e, n)\n"
+    "    return a, b\ntrain, test = loaders(3)\nASK(test)",
     "in a dict of phases": LOADER + "loaders = {p: DataLoader(d[p]) for p in ['train', 'val']}\n"
     "for phase in loaders:\n    ASK(loaders[phase])",
     "dict from a function": LOADER + "def get():\n    return {'train': DataLoader(a), 'val': DataLoader(b)}\n"
@@ -184,7 +189,8 @@ LOADERS = {
     "tf.data": "import tensorflow as tf\nds = tf.data.Dataset.from_tensor_slices(x).shuffle(9).batch(32)\n"
     "ds = ds.prefetch(tf.data.AUTOTUNE)\nASK(ds)",
     "keras from a folder": "import keras\nds = keras.utils.image_dataset_from_directory('d')\nASK(ds.map(f))",
-    "both halves": "from tensorflow import keras\na, b = keras.utils.image_dataset_from_directory('d', subset='both')\nASK(b)",
+    "both halves": "from tensorflow import keras\n"
+    "a, b = keras.utils.image_dataset_from_directory('d', subset='both')\nASK(b)",
     "of self": LOADER + "class T:\n    def __init__(self, d):\n        self.loader = DataLoader(d)\n"
     "    def run(self):\n        ASK(self.loader)",
 }
@@ -225,7 +231,8 @@ NO_OPTIMIZERS = {
     "scheduler": "import torch\nASK(torch.optim.lr_scheduler.StepLR(o, 3))",
     "scheduler by use": "import torch\ndef run(s):\n    s.step()\n    ASK(s)",
     "environment": "import torch\ndef run(env):\n    env.step(1)\n    ASK(env)",
-    "engine": "import torch\ndef run(engine, x):\n    engine(x)\n    engine.zero_grad()\n    engine.step()\n    ASK(engine)",
+    "engine": "import torch\ndef run(engine, x):\n    engine(x)\n    engine.zero_grad()\n"
+    "    engine.step()\n    ASK(engine)",
     "keras schedule": "import keras\nASK(keras.optimizers.schedules.ExponentialDecay(1, 2, 3))",
 }
 

@@ -6,8 +6,8 @@ import ast
 from pathlib import Path  # noqa: TC003 - a fixture
 
 import pytest
-
 from tests.unit.source.learning_programs import NET, asked, loop_at, marks, read
+
 from wattleak.source.learning import LoopRole, Often, epoch_loops, hot_loop_around, hot_loops, how_often, varies
 
 HEAD = NET + "from torch.utils.data import DataLoader\nimport torch.nn.functional as F\nmodel = Net()\n"
@@ -181,8 +181,10 @@ for epoch in range(3):  # epochs
         ["epochs"],
     ),
     "train_on_batch": (
-        "import keras\nmodel = keras.Sequential()\nfor e in range(3):  # epochs\n"
-        "    for x, y in data:  # batches\n        model.train_on_batch(x, y)\n",
+        (
+            "import keras\nmodel = keras.Sequential()\nfor e in range(3):  # epochs\n"
+            "    for x, y in data:  # batches\n        model.train_on_batch(x, y)\n"
+        ),
         ["batches"],
         [],
         ["epochs"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003 - a fixture
 
 import pytest
-
 from tests.unit.source.learning_programs import read
+
 from wattleak.source.learning import FileRole, file_role, importers, on_accelerator
 from wattleak.source.project import Project
 
@@ -15,7 +15,8 @@ ACCELERATED = {
     "device": "import torch\ndevice = torch.device('cuda:1')",
     "if there is one": "import torch\ndevice = 'gpu' if torch.cuda.is_available() else 'cpu'",
     "apple": "import torch\nd = torch.device('mps')",
-    "any accelerator": "import torch\nif torch.accelerator.is_available():\n    d = torch.accelerator.current_accelerator()",
+    "any accelerator": "import torch\nif torch.accelerator.is_available():\n"
+    "    d = torch.accelerator.current_accelerator()",
     "default of an argument": "import torch\np.add_argument('--device', default='cuda')",
     "formatted": "import torch\nd = f'cuda:{rank}'",
     "accelerate": "from accelerate import Accelerator\na = Accelerator()",
@@ -34,7 +35,8 @@ NOT_ACCELERATED = {
     "seeds": "import torch\nif torch.cuda.is_available():\n    torch.cuda.manual_seed_all(1)",
     "accelerate on the CPU": "from accelerate import Accelerator\na = Accelerator(cpu=True)",
     "lightning on the CPU": "import lightning as L\nt = L.Trainer(accelerator='cpu')",
-    "hidden": "import os\nos.environ['CUDA_VISIBLE_DEVICES'] = ''\nimport torch\nif torch.cuda.is_available():\n    f()",
+    "hidden": "import os\nos.environ['CUDA_VISIBLE_DEVICES'] = ''\nimport torch\n"
+    "if torch.cuda.is_available():\n    f()",
     "compared": "import torch\nif device == 'cuda':\n    f()",
     "choices": "import torch\np.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])",
     "nothing": "import torch\nmodel.train()",

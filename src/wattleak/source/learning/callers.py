@@ -93,13 +93,15 @@ def _default(node: FunctionNode, name: str) -> ast.expr | None:
 def _search(module: Module, node: FunctionNode) -> Callers:
     owner = owner_class(module, node)
     wanted: Function | Class = Function(module, node)
+    name = node.name
     if owner is not None and node.name == "__init__":
+        name = owner.name
         wanted, owner = Class(module, owner), None
     elif node.name.startswith("__") and node.name.endswith("__"):
         return Callers(too_many=True)  # operators call it
     found = Callers()
     seen = 0
-    for other, mention in _mentions(module, wanted.node.name):
+    for other, mention in _mentions(module, name):
         seen += 1
         if seen > _MOST_MENTIONS:
             return Callers(too_many=True)
@@ -175,7 +177,8 @@ def _inherits(inside: Class, owner: ast.ClassDef, wanted: Function | Class, dept
     if same_place(inside, Class(wanted.module, owner)):
         return True
     if depth <= 0 or any(
-        isinstance(item, ast.FunctionDef) and item.name == wanted.node.name for item in inside.node.body
+        isinstance(item, ast.FunctionDef) and item.name == getattr(wanted.node, "name", None)
+        for item in inside.node.body
     ):
         return False
     return any(isinstance(base, Class) and _inherits(base, owner, wanted, depth - 1) for base in bases(inside) or ())

@@ -324,7 +324,7 @@ class _Question:
         if last in {"to", "cpu", "cuda", "float", "double", "half", "view", "reshape", "squeeze", "unsqueeze"}:
             return base
         parts = [base, *(self.of(module, item, depth) for item in call.args if not isinstance(item, ast.Starred))]
-        known = [part for part in parts if part is not Graph.UNKNOWN]
+        known: list[Graph | None] = [part for part in parts if part is not Graph.UNKNOWN]
         return self._computed(module, call, known)
 
     def _given(self, module: Module, call: ast.Call, depth: int) -> list[Graph | None]:

@@ -19,7 +19,7 @@ from wattleak.source.learning.steps import HOPS, Effect
 if TYPE_CHECKING:
     from wattleak.source.module import Module
 
-Loop = ast.For | ast.AsyncFor | ast.While
+Loop = ast.For | ast.While
 
 
 class LoopRole(Enum):
@@ -33,7 +33,7 @@ class LoopRole(Enum):
 class HotLoop:
     """A loop whose iterations each handle a batch."""
 
-    node: ast.For | ast.AsyncFor | ast.While
+    node: ast.For | ast.While
     role: LoopRole
     module: Module
 
@@ -91,7 +91,7 @@ def _analysis(module: Module) -> _Analysis:
     hot: dict[ast.AST, HotLoop] = {}
     around: list[Loop] = []
     for owner in steps.regions(module):
-        if not isinstance(owner, ast.For | ast.AsyncFor | ast.While):
+        if not isinstance(owner, ast.For | ast.While):
             continue
         said = _effects(module, owner, HOPS)
         if Effect.UPDATE in said and not _goes_over_tools(module, owner) and not _is_epoch_of_backwards(module, owner):
@@ -177,7 +177,7 @@ def _evaluates(module: Module, loop: ast.AST) -> bool:
     """Tell whether a loop that runs a model does so over a loader, or over batches that it draws itself."""
     if steps.in_forward(module, loop):
         return False
-    if isinstance(loop, ast.For | ast.AsyncFor) and is_loader(module, loop.iter):
+    if isinstance(loop, ast.For) and is_loader(module, loop.iter):
         return True
     if _is_part_of_step(module, loop):
         return False
@@ -195,7 +195,7 @@ def _takes_batches(module: Module, call: ast.Call, loop: ast.AST) -> bool:
     if isinstance(loop, ast.For) and _runs_target(call, loop):
         return False
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
-    if not isinstance(loop, ast.For | ast.AsyncFor | ast.While):
+    if not isinstance(loop, ast.For | ast.While):
         return False
     names = _closure(given, loop)
     outputs = {
@@ -208,7 +208,7 @@ def _takes_batches(module: Module, call: ast.Call, loop: ast.AST) -> bool:
     }
     if names & outputs:
         return False  # it is fed its own output: a token after the other, a state after the other
-    if isinstance(loop, ast.For | ast.AsyncFor):
+    if isinstance(loop, ast.For):
         targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
         if names & targets:
             return True
@@ -228,11 +228,12 @@ def _closure(given: list[ast.expr], loop: ast.AST) -> set[str]:
     """Return the names that expressions depend on through what the loop assigns."""
     assigned: dict[str, list[ast.expr]] = {}
     for statement in ast.walk(loop):
+        targets: list[ast.expr] = []
         match statement:
-            case ast.Assign(targets=targets, value=value):
-                pass
-            case ast.AugAssign(target=target, value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
-                targets = [target]
+            case ast.Assign(value=value):
+                targets = statement.targets
+            case ast.AugAssign(target=added, value=value) | ast.AnnAssign(target=added, value=ast.expr() as value):
+                targets = [added]
             case _:
                 continue
         for target in targets:

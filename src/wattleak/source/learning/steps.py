@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wattleak.source.module import Module
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
-LOOPS = (ast.For, ast.AsyncFor, ast.While)
+LOOPS = (ast.For, ast.While)
 HOPS = 2  # calls between a loop and what trains in it
 
 
@@ -42,7 +42,7 @@ class Region:
     """What runs as often as its owner: a loop, a function or the module, without the loops and functions inside it."""
 
     calls: list[ast.Call] = field(default_factory=list)
-    loops: list[ast.For | ast.AsyncFor | ast.While] = field(default_factory=list)
+    loops: list[ast.For | ast.While] = field(default_factory=list)
 
 
 @of_module
@@ -60,7 +60,7 @@ def regions(module: Module) -> dict[ast.AST, Region]:
                 continue
             case ast.Lambda():
                 continue  # it runs when somebody calls it
-            case ast.For() | ast.AsyncFor():
+            case ast.For():
                 found[owner].loops.append(node)
                 found[node] = Region()
                 waiting += [(child, owner) for child in (node.iter, *node.orelse)]
