@@ -44,7 +44,8 @@ def injected(module: Module) -> tuple[Edit, ...]:
             return edits
     raise UsageError(
         f"{module.path} has no place where a model could be built again without a change of what it learns",
-        "build the model, then its optimizer, in the function that holds the loop `for epoch in range(...)`",
+        "build model and optimizer in the function that holds the loop `for epoch in range(...)`; with Keras: "
+        "model.fit(..., epochs=1) in such a loop",
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.model import Confidence, Persona
 from wattleak.smells.improper_model_reuse.constancy import Rounds, function_is_constant, is_constant, within
 from wattleak.smells.improper_model_reuse.doings import Act, Doing, acts, acts_on
+from wattleak.smells.improper_model_reuse.making import SPEAKS, Made, is_candidate, made_by, targets_of
 from wattleak.smells.improper_model_reuse.repeating import (
     happens_each_time,
     is_batch_loop,
@@ -19,52 +19,22 @@ from wattleak.smells.improper_model_reuse.repeating import (
     is_sweep,
     may_repeat,
     rounds_of,
-    steps_from,
     wants_fresh,
 )
 from wattleak.source import calls
-from wattleak.source.learning import builds_model
-from wattleak.source.learning.catalogue import is_model_maker
-from wattleak.source.names import dotted_name
 from wattleak.source.referents import Function
-from wattleak.source.resolving import own_nodes, qualified_names, referents
-from wattleak.source.scopes import Kind
+from wattleak.source.resolving import qualified_names, referents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wattleak.source.module import Module
 
-SPEAKS = re.compile(r"keras|torch|tensorflow|transformers|timm|from_pretrained|load_model|ultralytics|predict|\.fit\(")
-"""A file without any of these has no model in it."""
-
-_USED = re.compile(
-    r"^(fit\w*|predict\w*|evaluate\w*|train_on_batch|test_on_batch|load_weights|load_state_dict|set_weights|compile|"
-    r"parameters|state_dict|eval|generate|encode|transcribe|forward|trainable_\w+|to|cuda|train|learn|summary)$"
-)
-_MAKES = re.compile(r"model|net|build|creat|load|make|pretrained|^[A-Z]", re.IGNORECASE)
-_NEVER = frozenset(
-    {"print", "range", "len", "int", "float", "str", "list", "dict", "tuple", "set", "zip", "enumerate", "open"}
-)
-_LAYERS = re.compile(
-    r"^torch\.nn\.(Linear|Bilinear|Conv\w+d|RNN\w*|LSTM\w*|GRU\w*|Embedding\w*|Transformer\w*|MultiheadAttention|Sequential)$"
-)
 _TRAINED = re.compile(
     r"(^|\.)(load_model|from_pretrained|from_saved_model|torch\.hub\.load|jit\.load|SentenceTransformer|CrossEncoder|YOLO|"
     r"whisper\.load_model|transformers\.pipeline|spacy\.load)$"
 )
-_ALSO = re.compile(r"^(transformers\.pipeline|transformers\.pipelines\.pipeline|spacy\.load|torch\.hub\.load)$")
-"""What gives a model besides what `builds_model` knows."""
-_KNOWN_LIBRARIES = frozenset(sys.stdlib_module_names) | {
-    *("torch", "torchvision", "tensorflow", "keras", "timm", "builtins", "numpy", "pandas", "scipy", "sklearn"),
-    *("matplotlib", "PIL", "cv2", "tqdm", "torchaudio", "torchtext", "wandb", "einops", "yaml", "requests", "seaborn"),
-}
-"""Of these it is known by the name what builds a model."""
-_NO_MODEL_THERE = (ast.Expr, ast.Return, ast.List, ast.Dict, ast.Compare, ast.BinOp)
-"""What a call stands in whose result is not used as a model on the spot."""
 _STEP = frozenset({"backward", "train_on_batch", "apply_gradients", "minimize"})
-_INSIDE_MODELS = frozenset({"__init__", "setup", "build", "call", "forward", "__call__"})
-_FUNCTIONAL = re.compile(r"^(flax|haiku|jax|equinox|objax|trax|elegy)\b")
 _SHOWS = frozenset(
     {"print", "log", "info", "debug", "warning", "append", "extend", "write", "add_scalar", "writerow", "update"}
 )
@@ -86,164 +56,38 @@ def rebuilt(module: Module) -> Iterator[Rebuild]:
     if not SPEAKS.search(module.text):
         return
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and _is_candidate(module, node):
+        if isinstance(node, ast.Call) and is_candidate(module, node):
             found = _judge(module, node)
             if found is not None:
                 yield found
 
 
-def targets_of(module: Module, call: ast.Call) -> list[ast.expr]:
-    """Return what the result of a call is stored as; empty: it is used on the spot."""
-    parent = module.scopes.parent_of.get(call)
-    match parent:
-        case ast.Assign(targets=targets):
-            return list(targets)
-        case ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
-            return [target]
-        case ast.withitem(optional_vars=ast.expr() as target):
-            return [target]
-        case ast.Attribute() if isinstance(above := module.scopes.parent_of.get(parent), ast.Call):
-            return targets_of(module, above) if above.func is parent else []
-        case _:
-            return []
-
-
-def _is_candidate(module: Module, call: ast.Call) -> bool:
-    """Ask what the text alone can tell, before names are followed."""
-    last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    function = calls.enclosing_function(module, call)
-    name = str(getattr(function, "name", ""))
-    if (
-        not last
-        or last in _NEVER
-        or last.startswith("__")
-        or (function is None and not calls.loops_around(module, call))
-        or name in _INSIDE_MODELS
-        or name.startswith("_make")
-        or isinstance(module.scopes.parent_of.get(call), _NO_MODEL_THERE)
-        or not _may_be_maker(module, call.func)
-    ):
-        return False
-    if _MAKES.search(last):
-        return True
-    targets = targets_of(module, call)
-    names = [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name | ast.Attribute)]
-    return any(_is_used_as_model(module, name) for name in names)
-
-
-def _may_be_maker(module: Module, called: ast.expr) -> bool:
-    """Tell whether something is called that an import, a class or a function brings in: not `model(x)`, `x.topk(5)`."""
-    root = called
-    while isinstance(root, ast.Attribute):
-        root = root.value
-    if not isinstance(root, ast.Name):
-        return False
-    found = module.scopes.bindings(root.id, module.scopes.scope_of[root])
-    dotted = dotted_name(module, called)
-    if dotted is not None and dotted.partition(".")[0] in _KNOWN_LIBRARIES:
-        return is_model_maker(dotted) or _LAYERS.match(dotted) is not None or _ALSO.match(dotted) is not None
-    if root.id in {"self", "cls"}:
-        return isinstance(called, ast.Attribute) and called.value is root
-    for binding in found:
-        alias = isinstance(binding.value, ast.Name | ast.Attribute | ast.Lambda | ast.Tuple | ast.List) or (
-            isinstance(binding.value, ast.Call) and "partial" in ast.unparse(binding.value.func)
-        )
-        if (alias and called is root) or binding.kind in {Kind.IMPORT, Kind.CLASS}:
-            return True
-        if isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef):
-            return True
-    return not found
-
-
-def _is_used_as_model(module: Module, target: ast.Name | ast.Attribute) -> bool:
-    parents = module.scopes.parent_of
-    for mention in module.mentions.get(target.id if isinstance(target, ast.Name) else target.attr, ()):
-        parent = parents.get(mention)
-        if isinstance(parent, ast.Attribute) and _USED.match(parent.attr):
-            return True
-    return False
-
-
-def _makes_model(module: Module, call: ast.Call) -> bool:
-    names = qualified_names(module, call.func) or frozenset()
-    if any(_FUNCTIONAL.match(name) for name in names):
-        return False
-    return builds_model(module, call) or (bool(names) and all(_ALSO.match(name) for name in names))
-
-
-def _models_in_tuple(module: Module, call: ast.Call) -> list[int]:
-    """`model, optimizer = prepare()`: return which of the values that a function of the project returns are models."""
-    known = referents(module, call.func)
-    function = next(iter(known)) if known is not None and len(known) == 1 else None
-    if not isinstance(function, Function) or isinstance(function.node, ast.Lambda):
-        return []
-    returned = [item.value for item in own_nodes(function.node) if isinstance(item, ast.Return)]
-    if len(returned) != 1 or not isinstance(returned[0], ast.Tuple):
-        return []
-    home = function.module
-    return [number for number, item in enumerate(returned[0].elts) if _is_fresh(home, item)]
-
-
-def _is_fresh(module: Module, item: ast.expr) -> bool:
-    if isinstance(item, ast.Call):
-        return builds_model(module, item)
-    if not isinstance(item, ast.Name):
-        return False
-    found = module.scopes.bindings(item.id, module.scopes.scope_of[item])
-    values = [binding.value for binding in found]
-    made = [value for value in values if isinstance(value, ast.Call) and builds_model(module, value)]
-    # `model = model.to(device)` beside it changes nothing.
-    rest = [value for value in values if value not in made]
-    return bool(made) and all(
-        value is not None and any(isinstance(node, ast.Name) and node.id == item.id for node in ast.walk(value))
-        for value in rest
-    )
-
-
 def _judge(module: Module, call: ast.Call) -> Rebuild | None:
-    if not may_repeat(module, call):
+    made = made_by(module, call) if may_repeat(module, call) else None
+    if made is None:
         return None
-    owner = calls.enclosing_class(module, call)
-    if owner is not None and any(getattr(base, "attr", getattr(base, "id", "")) == "Module" for base in owner.bases):
-        return None  # a module that makes its own parts
-    parts: list[int] | None = None
-    layer = False
-    if any(isinstance(target, ast.Tuple | ast.List) for target in targets_of(module, call)):
-        parts = _models_in_tuple(module, call)
-        if not parts:
-            return None
-    elif not _makes_model(module, call):
-        names = qualified_names(module, call.func) or frozenset()
-        parent = module.scopes.parent_of.get(call)
-        alone = getattr(parent, "func", None) is call or not isinstance(parent, ast.Call | ast.keyword | ast.Starred)
-        layer = alone and bool(names) and all(_LAYERS.match(name) for name in names)
-        if not layer:
-            return None
-    found = [
-        verdict
-        for place in rounds_of(module, call)
-        if (verdict := _Case(module, call, place, parts, layer=layer).verdict()) is not None
-    ]
+    verdicts = [_Case(module, call, place, made).verdict() for place in rounds_of(module, call)]
+    found = [verdict for verdict in verdicts if verdict is not None]
     return max(found, key=lambda one: (one.persona is Persona.DEFAULT, one.confidence), default=None)
 
 
 class _Case:
     """One construction in one kind of rounds."""
 
-    def __init__(self, module: Module, call: ast.Call, rounds: Rounds, parts: list[int] | None, *, layer: bool) -> None:
+    def __init__(self, module: Module, call: ast.Call, rounds: Rounds, made: Made) -> None:
         self.module = module
         self.call = call
         self.rounds = rounds
-        self.layer = layer
-        self.is_part = parts is not None  # it comes together with its optimizer, perhaps
+        self.made = made
         loop = rounds.loop
         self.region: ast.AST = (
             loop if rounds.is_here and loop is not None else calls.enclosing_function(module, call) or module.tree
         )
-        self.acts = self._acts(parts)
+        self.acts = self._acts()
 
-    def _acts(self, parts: list[int] | None) -> list[Act]:
-        if parts is None or self.layer:
+    def _acts(self) -> list[Act]:
+        parts = self.made.parts
+        if parts is None:
             return acts(self.module, self.call, self.region, in_loop=self.rounds.is_here)
         targets = [target for target in targets_of(self.module, self.call) if isinstance(target, ast.Tuple | ast.List)]
         if not targets:
@@ -399,7 +243,7 @@ class _Case:
         if self._steps_directly() and (self.rounds.is_here or steps):
             sure = Confidence.HIGH if steps else Confidence.MEDIUM
             return self._found("for a single step of training", sure)
-        if self.layer:
+        if self.made.is_layer:
             return None
         if is_epoch_loop(loop) or (batches and self.rounds.is_here):
             return self._found("so that what it has learnt in the last round is lost", Confidence.HIGH)
@@ -437,7 +281,8 @@ class _Case:
         """Tell whether it is trained although no optimizer is seen that got its weights."""
         if self._steps_directly():
             return True
-        return self.is_part and any(
+        # It comes together with its optimizer, perhaps.
+        return self.made.parts is not None and any(
             isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STEP
             for node in ast.walk(self.region)
         )
@@ -554,6 +399,3 @@ def describe(rebuild: Rebuild, module: Module) -> str:
     if rounds.module is not module:
         where += f" of {rounds.module.path.name}"
     return f"in every round of the loop in {where}" + ("" if rounds.is_here else f", which calls {name}")
-
-
-__all__ = ["SPEAKS", "Rebuild", "describe", "rebuilt", "steps_from", "targets_of"]

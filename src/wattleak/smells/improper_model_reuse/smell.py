@@ -81,7 +81,8 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Confidence, Finding, Fix, Persona, Severity, Smell
 from wattleak.smells.improper_model_reuse import hoisting, injecting, overwriting, recompiling
-from wattleak.smells.improper_model_reuse.rebuilding import SPEAKS, Rebuild, describe, rebuilt
+from wattleak.smells.improper_model_reuse.making import SPEAKS
+from wattleak.smells.improper_model_reuse.rebuilding import Rebuild, describe, rebuilt
 from wattleak.source import flow
 from wattleak.source.learning import FileRole, Framework, file_role, frameworks
 
