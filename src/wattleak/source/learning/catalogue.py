@@ -45,6 +45,7 @@ _WRAPPERS = frozenset(
         *("torch.nn.parallel.distributed.DistributedDataParallel", "torch.nn.SyncBatchNorm.convert_sync_batchnorm"),
         *("torch.distributed.fsdp.FullyShardedDataParallel", "torch.compile", "torch.jit.script", "torch.jit.trace"),
         *("torch.optim.swa_utils.AveragedModel", "copy.deepcopy", "copy.copy", "torch.fx.symbolic_trace"),
+        *("accelerate.skip_first_batches", "accelerate.data_loader.skip_first_batches"),
         *("apex.parallel.DistributedDataParallel", "peft.get_peft_model", "torch.jit.freeze"),
         *("ipex.optimize", "intel_extension_for_pytorch.optimize", "torch.ao.quantization.quantize_dynamic"),
         *("torch.quantization.quantize_dynamic", "bitsandbytes.nn.modules"),

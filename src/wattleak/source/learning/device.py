@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wattleak.source.module import Module
 
 _WORDS = re.compile(
-    r"cuda|\bmps\b|\bxpu\b|\bhpu\b|\bnpu\b|xla|[gG][pP][uU]|[tT][pP][uU]|Accelerator|accelerat|device_map|Strategy"
+    r"cuda|\bmps\b|\bxpu\b|\bhpu\b|\bnpu\b|xla|[gG][pP][uU]|[tT][pP][uU]|Accelerator|accelerat|device_map|PartialState|Strategy"
 )
 _DEVICE = re.compile(r"^(?:cuda|mps|xpu|hpu|npu|xla)(?::(?:\d+|\{\}|%d)?)?$")
 _TF_DEVICE = re.compile(r"^/?(?:device:)?(?:GPU|TPU|gpu|tpu)(?::\d+)?$|/(?:GPU|TPU|gpu|tpu):\d+$")
@@ -84,7 +84,7 @@ def _is_evidence(module: Module, call: ast.Call) -> bool:  # noqa: PLR0911 - one
             )
         case ast.Attribute(attr=name) | ast.Name(id=name) if name in _STRATEGIES:
             return True
-        case ast.Attribute(attr="Accelerator") | ast.Name(id="Accelerator"):
+        case ast.Attribute(attr="Accelerator" | "PartialState") | ast.Name(id="Accelerator" | "PartialState"):
             return "accelerate" in module.text and not any(
                 keyword.arg == "cpu" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
                 for keyword in call.keywords

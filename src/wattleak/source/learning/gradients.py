@@ -158,8 +158,10 @@ def _one(one: Referent, call: ast.Call | None) -> bool | _Unknown | None:  # noq
     match one:
         case Instance(module=home, call=ast.Call() as made) if call is None:
             return _of_switch(home, made)
-        case Function(module=home) | Class(module=home) | Instance(of=Class(module=home)):
-            return _UNKNOWN if _WORDS.search(home.text) else None
+        case Function(module=home, node=node) | Class(module=home, node=node):
+            return _UNKNOWN if _may_switch_inside(home, node) else None
+        case Instance(of=Class(module=home, node=node)):
+            return _UNKNOWN if _may_switch_inside(home, node) else None
         case Expression() | Method(owner=Expression()):
             return None
         case _:
@@ -183,6 +185,21 @@ def _one(one: Referent, call: ast.Call | None) -> bool | _Unknown | None:  # noq
             case _:
                 return _UNKNOWN
     return None
+
+
+def _may_switch_inside(home: Module, node: ast.expr | ast.stmt) -> bool:
+    """Tell whether a function or class of the project speaks of gradients, or of a neighbour that does."""
+    if not _WORDS.search(home.text):
+        return False
+    text = home.segment(node)
+    if _WORDS.search(text):
+        return True
+    neighbours = (
+        item.name
+        for item in home.tree.body
+        if isinstance(item, ast.FunctionDef | ast.ClassDef) and item is not node and _WORDS.search(home.segment(item))
+    )
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in neighbours)
 
 
 def _may_switch(function: ast.expr) -> bool:
@@ -241,6 +258,8 @@ def _by_callers(  # noqa: PLR0911 - one return for each that can say it
     }
     if not answers:
         return False if owner is None else None
+    if answers == {False, None}:
+        return False  # at least where that caller runs it
     return answers.pop() if len(answers) == 1 else None
 
 

@@ -99,6 +99,8 @@ def graph_of(module: Module, expression: ast.expr) -> Graph:
     cuts = module.home.cuts
     question = _Question()
     found = question.of(module, expression, _DEPTH) or Graph.UNKNOWN
+    if found is Graph.UNKNOWN and _gets_differentiated(module, expression):
+        found = _here(module, expression)
     if (module.home.cuts == cuts and not question.was_cut) or not (module.home.busy or module.home.steps is not None):
         kept[expression] = found
     return found
@@ -422,6 +424,18 @@ def _is_frozen(module: Module, function: ast.expr) -> bool:
             ):
                 return True
     return False
+
+
+def _gets_differentiated(module: Module, expression: ast.expr) -> bool:
+    """Tell whether the name that gets the value of an expression is differentiated."""
+    parent = module.scopes.parent_of.get(expression)
+    match parent:
+        case ast.Assign(targets=[ast.Name() as target], value=value) if value is expression:
+            scope = module.scopes.scope_of[target]
+            found = [one for one in module.scopes.bindings(target.id, scope) if one.node is target]
+            return bool(found) and _is_differentiated(module, target, found[0])
+        case _:
+            return False
 
 
 def _is_differentiated(module: Module, name: ast.Name, binding: Binding) -> bool:

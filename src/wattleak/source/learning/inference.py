@@ -247,7 +247,7 @@ class Inference:
                 return self.of(module, call.args[0], depth) if not path else None
             if path and path[0] < len(call.args) and not any(isinstance(item, ast.Starred) for item in call.args):
                 return self.of(module, call.args[path[0]], depth, path[1:])
-        if function.attr in {"unwrap_model", "module_from_parallel"} and call.args and not path:
+        if function.attr in {"unwrap_model", "module_from_parallel", "skip_first_batches"} and call.args and not path:
             return self.of(module, call.args[0], depth)
         return None
 
