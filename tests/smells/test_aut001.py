@@ -182,6 +182,28 @@ POSITIVES = {
             return right
         test(resnet18(), DataLoader(data))
         """,
+    "the loop is around the function": """
+        import torch
+        def predict(model, x):
+            model.eval()
+            return model(x).argmax(1)  # HERE
+        def main(model, loader):
+            return [predict(model, x) for x in loader]
+        """,
+    "named after its data": """
+        import torch
+        from torch.utils.data import DataLoader
+        model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        loss_fn = torch.nn.MSELoss()
+        for x, y in DataLoader(train_set):
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            optimizer.step()
+        val_loader = DataLoader(val_set)
+        for x, y in val_loader:
+            print(loss_fn(model(x), y).item())  # HERE
+        """,
     "an unknown function computes a metric": """
         import torch
         from metrics import dice
@@ -197,6 +219,15 @@ POSITIVES = {
                 with tf.GradientTape() as tape:  # HERE
                     loss = loss_fn(y, model(x, training=False))
                 print(float(loss))
+        """,
+    "idle tape in a function": """
+        import tensorflow as tf
+        def step(model, loss_fn, x, y):
+            with tf.GradientTape() as tape:  # HERE
+                loss = loss_fn(y, model(x, training=False))
+            return loss
+        def validate(model, loss_fn, data):
+            return [float(step(model, loss_fn, x, y)) for x, y in data]
         """,
     "idle tape beside a tape that is asked": """
         import tensorflow as tf
@@ -500,6 +531,25 @@ NEGATIVES = {
                 with tf.GradientTape() as tape:
                     loss = loss_fn(y, model(x, training=False))
                 optimizer.apply_gradients(zip(tape.gradient(loss, model.weights), model.weights))
+        """,
+    "tape in a graph": """
+        import tensorflow as tf
+        @tf.function
+        def step(model, loss_fn, x, y):
+            with tf.GradientTape() as tape:
+                return loss_fn(y, model(x, training=False))
+        def validate(model, loss_fn, data):
+            return [float(step(model, loss_fn, x, y)) for x, y in data]
+        """,
+    "predict in a loop that differentiates": """
+        import torch
+        def predict(model, x):
+            model.eval()
+            return model(x)
+        def main(model, loader, optimizer):
+            for x, y in loader:
+                (predict(model, x) - y).pow(2).mean().backward()
+                optimizer.step()
         """,
     "tape given to an optimizer": """
         import tensorflow as tf

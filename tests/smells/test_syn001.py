@@ -74,6 +74,18 @@ STEPS = {
 }
 
 WHOLE = {
+    "callers choose the device": """
+        import torch
+        def train(model, device, loader, optimizer, criterion):
+            total = 0.0
+            for x, y in loader:
+                loss = criterion(model(x.to(device)), y.to(device))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                total += loss.item()  # HERE
+            return total
+        """,
     "module level": """
         import torch
         model = torch.nn.Linear(1, 1).cuda()
@@ -188,6 +200,17 @@ NOT_EACH_STEP = {
 NEGATIVES = {
     **{name: program(*step) for name, step in NOT_EACH_STEP.items()},
     "CPU only": program("total += loss.item()", head='import torch\nimport torch.nn.functional as F\ndevice = "cpu"\n'),
+    "callers choose the CPU": """
+        import torch
+        def train(model, device, loader, optimizer, criterion):
+            for x, y in loader:
+                loss = criterion(model(x.to(device)), y.to(device))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                print(loss.item())
+        train(net, torch.device("cpu"), data, optimizer, criterion)
+        """,
     "after the loop": program("pass", after="return loss.item()"),
     "evaluation": """
         import torch

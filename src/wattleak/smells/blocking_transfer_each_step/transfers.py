@@ -57,10 +57,12 @@ def _loops(module: Module) -> Iterator[Step]:
         if isinstance(loop, ast.For | ast.While) and any(map(_may_wait, ast.walk(loop)))
     }
     for loop in hot_loops(module) if reading else ():
-        if loop.role is not LoopRole.TRAINING or isinstance(loop.node, ast.AsyncFor) or not on_accelerator(module):
+        if loop.role is not LoopRole.TRAINING or isinstance(loop.node, ast.AsyncFor):
             continue
         function = enclosing_function(module, loop.node)
         if function is not None and _is_traced(module, function):
+            continue
+        if not on_accelerator(module) and not _is_given_a_device(module, function):
             continue
         values = DeviceValues(module, function or module.tree)
         found = [
@@ -70,6 +72,25 @@ def _loops(module: Module) -> Iterator[Step]:
         ]
         if found and not _decides(module, loop.node.body, found, values):
             yield Step(tuple(found), loop.node, _waits_anyway(loop.node))
+
+
+def _is_given_a_device(module: Module, function: ast.AST | None) -> bool:
+    """Tell whether a function moves data to a device that its callers choose, and nobody in the project calls it."""
+    if not isinstance(function, ast.FunctionDef):
+        return False
+    arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+    given = {item.arg for item in arguments}
+    defaults = (*function.args.defaults, *function.args.kw_defaults)
+    if any(isinstance(each, ast.Constant) and each.value == "cpu" for each in defaults):
+        return False
+    moves = any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "to"
+        and any(isinstance(where, ast.Name) and where.id in given and "dev" in where.id for where in node.args)
+        for node in ast.walk(function)
+    )
+    return moves and not callers(module, function).sites
 
 
 def _may_wait(node: ast.AST) -> bool:

@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING
 from wattleak.smells.gradients_in_evaluation import excuses
 from wattleak.smells.gradients_in_evaluation.attached import Attached
 from wattleak.smells.gradients_in_evaluation.gradient_uses import has_tools, is_frozen, wants_gradients
-from wattleak.smells.gradients_in_evaluation.runs import Run, in_order, is_false, region, runs, runs_or_takes
+from wattleak.smells.gradients_in_evaluation.runs import (
+    Run,
+    comes_round,
+    in_order,
+    is_false,
+    region,
+    runs,
+    runs_or_takes,
+)
 from wattleak.smells.gradients_in_evaluation.switches import may_be_off
 from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning import FileRole, Framework, LoopRole, file_role, frameworks, hot_loops, is_model
+from wattleak.source.learning.callers import callers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wattleak.source.calls import Loop
     from wattleak.source.module import Module
 
 _PLACES = frozenset(
@@ -26,12 +36,12 @@ _PLACES = frozenset(
 """Methods of a model that give the model."""
 
 
-_PURPOSE = re.compile(r"(^|_)(valid(ate|ation)?|eval(uate|uation)?|test|predict(ions?)?|infer(ence)?|accuracy)(_|$)")
-"""What functions are called that evaluate a model."""
+_PURPOSE = re.compile(
+    r"(^|_)(val(id(ate|ation)?)?|dev|eval(uate|uation)?|test|predict(ions?)?|infer(ence)?|accuracy)(_|$)"
+)
+"""What functions are called that evaluate a model, and the data that they do it on."""
 
 _WITH_OTHERS = frozenset({Framework.TORCH, Framework.KERAS, Framework.TENSORFLOW})
-
-_NAMED = re.compile(r"def \w*(valid|eval|test|predict|infer|accuracy)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +68,60 @@ def evaluations(module: Module) -> Iterator[Evaluation]:
                 evaluation = _after(module, statement, model)
                 if evaluation is not None:
                     found.setdefault(evaluation.run, evaluation)
-    if _NAMED.search(module.text) and frameworks(module) & _WITH_OTHERS == {Framework.TORCH}:
+    if frameworks(module) & _WITH_OTHERS == {Framework.TORCH}:
         for evaluation in _by_name(module):
             found.setdefault(evaluation.run, evaluation)
     yield from sorted(found.values(), key=lambda each: (each.run.lineno, each.run.col_offset))
 
 
 def _by_name(module: Module) -> Iterator[Evaluation]:
-    """`def validate(model, loader): for x, y in loader: model(x)` that forgot `eval()` too."""
+    """`for x, y in test_loader: model(x)`, or in a function validate(), that forgot `eval()` too."""
     named = [
-        node
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.FunctionDef) and _PURPOSE.search(node.name)
-        if any(isinstance(inner, ast.For | ast.While) for inner in ast.walk(node))
+        loop
+        for loop in ast.walk(module.tree)
+        if isinstance(loop, ast.For)
+        and (_PURPOSE.search(_function_name(module, loop)) or _PURPOSE.search(_data_name(loop.iter)))
     ]
     if not named or file_role(module) is FileRole.TEST:
         return  # tests are called test too
     for hot in hot_loops(module):
-        if hot.role is not LoopRole.EVALUATION:
+        if hot.role is not LoopRole.EVALUATION or not isinstance(hot.node, ast.For) or hot.node not in named:
             continue
-        function = enclosing_function(module, hot.node)
-        if not isinstance(function, ast.FunctionDef) or function not in named:
-            continue
+        function = _function(module, hot.node)
+        text = module.text if function is None else module.segment(function)
         for call in in_order([hot.node]):
             if not isinstance(call, ast.Call) or not is_model(module, call.func):
                 continue
             model = _written(call.func)
-            # What has been put into a mode has been looked at.
-            if model is None or any(text in module.segment(function) for text in (f"{model}.eval(", f"{model}.train(")):
+            # What has been put into evaluation mode has been looked at.
+            if model is None or f"{model}.eval(" in text:
                 continue
             found = _judged(module, function, [hot.node], model, [(Run(call, hot.node), hot.node)])
             if found is not None:
                 yield found
+
+
+def _function(module: Module, loop: ast.For) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    function = enclosing_function(module, loop)
+    return None if isinstance(function, ast.Lambda) else function
+
+
+def _function_name(module: Module, loop: ast.For) -> str:
+    function = _function(module, loop)
+    return function.name if function is not None else ""
+
+
+def _data_name(iterable: ast.expr) -> str:
+    """Return what the data of a loop is called: `enumerate(tqdm(self.val_loader))` is val_loader."""
+    while isinstance(iterable, ast.Call) and iterable.args:
+        iterable = iterable.args[0]
+    match iterable:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Subscript(slice=ast.Constant(value=str(name))):
+            return name
+        case _:
+            return ""
 
 
 def _put_into_evaluation(statement: ast.Expr | ast.Assign) -> str | None:
@@ -135,9 +167,22 @@ def _after(module: Module, statement: ast.stmt, model: str) -> Evaluation | None
         # `for batch in loader: model.eval(); model(batch)`: the loop is around `eval()` itself.
         candidates = [(run, each) for each in following for run in runs(module, [each], model, around[0])]
         following = [*following, around[0]] if isinstance(around[0], ast.stmt) else following
+    if not candidates and function is not None:
+        # `def predict(model, x): model.eval(); return model(x)`, and the loop is around the call of it.
+        loop = _loop_of_callers(module, function)
+        candidates = [(run, each) for each in following for run in runs(module, [each], model, loop)] if loop else []
     named = [node for node in ast.walk(statement) if isinstance(node, ast.Name | ast.Attribute)]
     is_known = any(ast.unparse(node) == model and is_model(module, node) for node in named)
     return _judged(module, function, following, model, candidates, is_known=is_known)
+
+
+def _loop_of_callers(module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Loop | None:
+    """Return a loop in which somebody calls a function, and in which nobody wants gradients."""
+    for site in callers(module, function).sites:
+        for loop in loops_around(site.module, site.call):
+            if comes_round(loop):
+                return None if wants_gradients(site.module, [loop]) else loop
+    return None
 
 
 def _judged(

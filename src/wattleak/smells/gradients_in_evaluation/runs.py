@@ -117,8 +117,8 @@ def _loop_inside(module: Module, node: ast.AST, roots: list[ast.stmt]) -> Loop |
     parents = module.scopes.parent_of
     found = None
     for loop in loops_around(module, node):
-        if isinstance(loop, ast.For | ast.While) and isinstance(loop.body[-1], ast.Break):
-            continue  # `for batch in loader: ...; break` takes the first
+        if not comes_round(loop):
+            continue
         above: ast.AST | None = loop
         while above is not None and above not in roots:
             above = parents.get(above)
@@ -126,6 +126,11 @@ def _loop_inside(module: Module, node: ast.AST, roots: list[ast.stmt]) -> Loop |
             break
         found = found or loop
     return found
+
+
+def comes_round(loop: Loop) -> bool:
+    """Tell whether a loop is one: `for batch in loader: ...; break` takes the first."""
+    return not (isinstance(loop, ast.For | ast.While) and isinstance(loop.body[-1], ast.Break))
 
 
 def passed_on(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning.asking import resolved_name
+from wattleak.source.learning.callers import callers
 from wattleak.source.resolving import own_nodes
 
 if TYPE_CHECKING:
@@ -46,10 +47,24 @@ def idle_tapes(module: Module) -> Iterator[IdleTape]:
                 pass
             case _:
                 continue
-        if loops_around(module, block) and any(isinstance(node, ast.Call) for node in _inside(block)):
+        if _is_repeated(module, block) and any(isinstance(node, ast.Call) for node in _inside(block)):
             call = item.context_expr
             if isinstance(call, ast.Call):
                 yield IdleTape(block, call, len(block.items) == 1)
+
+
+def _is_repeated(module: Module, block: ast.With) -> bool:
+    """Tell whether a block stands in a loop, or in a function that somebody calls in one.
+
+    What tf.function has traced does not record again: a function that it decorates does not count.
+    """
+    function = enclosing_function(module, block)
+    if isinstance(function, ast.FunctionDef):
+        if any("function" in ast.unparse(decorator) for decorator in function.decorator_list):
+            return False
+        if not loops_around(module, block):
+            return any(loops_around(site.module, site.call) for site in callers(module, function).sites)
+    return bool(loops_around(module, block))
 
 
 def recorded_evaluations(module: Module) -> Iterator[RecordedEvaluation]:
