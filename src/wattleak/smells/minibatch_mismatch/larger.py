@@ -90,7 +90,7 @@ def _of_dataset(module: Module, call: ast.Call) -> Sized | None:
     rows = [number for number in found if number is not None]
     if len(rows) < len(found) or not max(rows) or feeds(module, call) is not Feeds.UPDATE:
         return None
-    drops = argument_values(module, call, "drop_remainder", 1, default=False) == {True}
+    drops = argument_values(module, call, "drop_remainder", 1, default=False) == frozenset({True})
     return Sized(*written, max(rows), drops)
 
 
@@ -102,7 +102,7 @@ def _of_loader(module: Module, call: ast.Call) -> Sized | None:
     rows = most_rows(dataset.values[0].module, dataset.values[0].node)
     if not rows or written[1] * _FEW < rows or feeds(module, call) is not Feeds.UPDATE:
         return None
-    return Sized(*written, rows, argument_values(module, call, "drop_last", 8, default=False) == {True})
+    return Sized(*written, rows, argument_values(module, call, "drop_last", 8, default=False) == frozenset({True}))
 
 
 def _size(module: Module, call: ast.Call, position: int) -> tuple[ast.expr, int] | None:

@@ -127,7 +127,7 @@ def _split(module: Module, read: ast.expr, names: set[str]) -> Pieces | None:
         owner, position = read.args[0], 1
     else:
         return None
-    if owner.id not in names or argument_values(module, read, "dim", position + 1, default=0) != {0}:
+    if owner.id not in names or argument_values(module, read, "dim", position + 1, default=0) != frozenset({0}):
         return None
     sizes = argument_values(module, read, "split_size", position)
     size = next(iter(sizes)) if sizes and len(sizes) == 1 else None
@@ -167,7 +167,7 @@ def _takes(module: Module, loop: ast.For, cut: Pieces, index: str) -> bool:
         match node:
             case ast.Subscript(value=ast.Name(), slice=ast.Slice(lower=ast.Name(id=lower), upper=ast.BinOp() as upper)):
                 by = values(module, upper.right) if isinstance(upper.left, ast.Name) else None
-                if lower == index and isinstance(upper.op, ast.Add) and by == {cut.rows}:
+                if lower == index and isinstance(upper.op, ast.Add) and by == frozenset({cut.rows}):
                     return True
             case _ if cut.rows == 1 and _makes_a_batch(node, {index}):
                 return True

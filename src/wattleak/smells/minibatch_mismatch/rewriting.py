@@ -31,7 +31,7 @@ def without(module: Module, call: ast.Call, name: str) -> Edit | None:
             return _edit(module, line, end + rest.end(), "")  # it stands on a line of its own
         spaces = re.match(r"[ \t]*(?=[^\s#])", text[end:])
         return _edit(module, start, end + (spaces.end() if spaces else 0), "")
-    before = [_place(module, item)[1] for item in (*call.args, *call.keywords) if item is not keyword]
+    before = [_place(module, item)[1] for item in _arguments(call) if item is not keyword]
     last = max((place for place in before if place <= start), default=None)
     if last is not None and text[last:start].strip() == ",":
         start = last
@@ -43,7 +43,7 @@ def with_keyword(module: Module, call: ast.Call, name: str, value: str) -> Edit 
     end = module.offset(*module.span(call)[2:]) - 1
     if module.text[end : end + 1] != ")" or any(item.arg is None for item in call.keywords):
         return None
-    inside = [_place(module, item)[1] for item in (*call.args, *call.keywords)]
+    inside = [_place(module, item)[1] for item in _arguments(call)]
     if not inside:
         return _edit(module, end, end, f"{name}={value}")
     after = module.text[max(inside) : end]
@@ -54,7 +54,7 @@ def with_keyword(module: Module, call: ast.Call, name: str, value: str) -> Edit 
     place = max(inside) + len(closed)
     alone = comma and "\n" in after  # a trailing comma, and the bracket on a line of its own: one argument a line
     if alone:
-        first = _place(module, (*call.args, *call.keywords)[-1])[0]
+        first = _place(module, _arguments(call)[-1])[0]
         line = module.text.rfind("\n", 0, first) + 1
         indent = re.match(r"[ \t]*", module.text[line:])
         return _edit(module, place, place, f"{module.newline}{indent.group() if indent else ''}{name}={value},")
@@ -87,6 +87,10 @@ def can_stand_at(module: Module, expression: ast.expr, place: ast.expr) -> bool:
 
 def _names(expression: ast.expr) -> Iterator[ast.Name]:
     return (node for node in ast.walk(expression) if isinstance(node, ast.Name))
+
+
+def _arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:
+    return [*call.args, *call.keywords]
 
 
 def _place(module: Module, item: ast.expr | ast.keyword) -> tuple[int, int]:

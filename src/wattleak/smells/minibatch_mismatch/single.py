@@ -60,7 +60,7 @@ def _split_into_rows(module: Module) -> Iterator[Suspicion]:
         if loop.role is not LoopRole.TRAINING or not isinstance(loop.node, ast.For):
             continue
         size = split_size(loop.node)
-        if size is None or values(module, size) != {1} or updates(module, loop.node) is not Feeds.UPDATE:
+        if size is None or values(module, size) != frozenset({1}) or updates(module, loop.node) is not Feeds.UPDATE:
             continue
         yield Suspicion(
             size,
@@ -83,10 +83,10 @@ def split_size(loop: ast.For) -> ast.expr | None:
 
 
 def _loader(module: Module, call: ast.Call) -> Iterator[Suspicion]:
-    if size_values(module, call, 1, default=1) != {1}:
+    if size_values(module, call, 1, default=1) != frozenset({1}):
         return
     for name, position in (("batch_sampler", 4), ("collate_fn", 6)):
-        if argument_values(module, call, name, position) != {None}:
+        if argument_values(module, call, name, position) != frozenset({None}):
             return
     dataset = argument(module, call, "dataset", 0)
     if dataset is None or len(dataset.values) != 1:
@@ -120,7 +120,7 @@ def _loader(module: Module, call: ast.Call) -> Iterator[Suspicion]:
 
 
 def _dataset(module: Module, call: ast.Call) -> Iterator[Suspicion]:
-    if size_values(module, call, 0) != {1}:
+    if size_values(module, call, 0) != frozenset({1}):
         return
     known = referents(module, call)
     if not known or not all(is_dataset(one) for one in known):
@@ -143,7 +143,7 @@ def _dataset(module: Module, call: ast.Call) -> Iterator[Suspicion]:
 
 
 def _fit(module: Module, call: ast.Call) -> Iterator[Suspicion]:
-    if size_values(module, call, 2) != {1} or keras_method(module, call) != "fit":
+    if size_values(module, call, 2) != frozenset({1}) or keras_method(module, call) != "fit":
         return
     data = argument(module, call, "x", 0)
     if data is None or not data.values or any(_is_no_set(one.module, one.node) for one in data.values):
@@ -217,7 +217,7 @@ def _beside(module: Module, call: ast.Call, node: ast.expr) -> str | None:
         if not isinstance(other, ast.Call) or other is call or not makes_loader(module, other):
             continue
         theirs = _written(other, 1)
-        if theirs is None or values(module, theirs) == {1} or not can_stand_at(module, theirs, node):
+        if theirs is None or values(module, theirs) == frozenset({1}) or not can_stand_at(module, theirs, node):
             continue
         if module.scopes.scope_of[other] is module.scopes.scope_of[call]:
             return module.segment(theirs)
@@ -225,7 +225,7 @@ def _beside(module: Module, call: ast.Call, node: ast.expr) -> str | None:
 
 
 def _replacing(module: Module, node: ast.expr, size: str, title: str | None = None) -> Fix | None:
-    if values(module, node) != {1} or not isinstance(node, ast.Constant):
+    if values(module, node) != frozenset({1}) or not isinstance(node, ast.Constant):
         return None  # a name: what else it is for is not known
     edits = (replaced(module, node, size),)
     return Fix(title or f"begin with batches of {size}", safe=False, edits=edits, why_unsafe=_WHY)

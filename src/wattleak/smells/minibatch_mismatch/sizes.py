@@ -203,7 +203,7 @@ class _Rows:
         images = _torchvision(name)
         if images is not None:
             part = argument_values(module, call, "train", 1, default=True)
-            return images[0] if part == {True} else images[1] if part == {False} else max(images)
+            return images[0] if part == frozenset({True}) else images[1] if part == frozenset({False}) else max(images)
         if isinstance(call.func, ast.Attribute):
             if call.func.attr in _SAME_ROWS_METHODS:
                 return self.of(module, call.func.value, depth)

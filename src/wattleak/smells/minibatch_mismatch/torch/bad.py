@@ -29,7 +29,9 @@ def build_model(images: ImageData) -> nn.Sequential:
     )
 
 
-def train_one_epoch(model: nn.Sequential, optimizer: torch.optim.Optimizer, loader: DataLoader) -> float:
+def train_one_epoch(
+    model: nn.Sequential, optimizer: torch.optim.Optimizer, loader: DataLoader[tuple[torch.Tensor, ...]]
+) -> float:
     """Return the mean loss over the epoch."""
     model.train()
     total, seen = 0.0, 0
