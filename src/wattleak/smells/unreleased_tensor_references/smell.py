@@ -12,8 +12,11 @@ Why it costs
     With a graph that backward() has not run through, all saved activations of that step stay: megabytes a step. After
     backward() they are gone; what stays is the tensor and the nodes of its graph, kilobytes a step for a loss. Without
     a graph (under torch.no_grad(), and always in TensorFlow) only the tensor stays. A name that is merely assigned
-    anew in each step holds one tensor and is no leak. Growing memory costs hardly any energy until there is no more of
-    it; then a smaller batch, swapping, or a run that dies after hours and is started again is what it costs.
+    anew in each step holds one tensor and is no leak.
+
+    Time and energy follow only where the growth is fast: memory that is never given back cannot be used again, and each
+    fresh page has to be zeroed by the system. Slow growth costs nothing until memory runs out; then it is a smaller
+    batch, or a run that dies after hours and is started again.
 
 Example
 
@@ -42,6 +45,18 @@ When it is fine
 
 Evidence
 
+    Memory that a step of the study's network keeps (bytes handed out by malloc, 60 steps of 64 images of 28x28; PyTorch
+    2.13.0, TensorFlow 2.21.0, Keras 3.15.1, a virtual machine with 2 CPUs of an AMD EPYC, 21 November 2026). PyTorch:
+    a loss with a graph that no backward() ran through 13.3 MB, in a list or in a total; after backward() 12.5 kB, again
+    in either; detached 0.4 kB; the activations of the last convolution after backward() 411 kB, of which 10 kB are
+    nodes of the graph; a name assigned anew 0. TensorFlow: the same activations 402 kB, as NumPy arrays 402 kB, a loss
+    0.7 kB.
+
+    Time, on the same machine while other programs ran on it: an evaluation step took 20.3 ms of CPU time, 25.6 ms where
+    its loss was kept with its graph (1,713 page faults a step, otherwise none), 20.2 ms where the loss was detached.
+    The two programs of the study (seeds 0 and 1): peak memory 398 and 407 MB against 490 and 488 MB in PyTorch, for 26
+    MB of tensors, because what is kept lies between what is not; CPU time 8.0 and 8.2 s against 8.6 and 8.3 s, no
+    difference that two runs could show; losses, steps and accuracy the same to the last digit.
     `wattleak study unreleased-tensor-references` measures it on your machine, as an experiment.
 
 Fix safety
