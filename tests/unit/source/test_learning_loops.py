@@ -289,6 +289,18 @@ for name in names:
         [],
         [],
     ),
+    "a token after the other into a list": (
+        HEAD + "for _ in range(100):\n    logits = model(torch.tensor(ids))\n    ids.append(logits.argmax(-1))\n",
+        [],
+        [],
+        [],
+    ),
+    "a token after the other in its place": (
+        HEAD + "for i in range(9, 100):\n    ids[:, i] = model(ids)[:, i - 1].argmax(-1)\n",
+        [],
+        [],
+        [],
+    ),
     "a state after the other": (
         HEAD + "while not done:\n    action = model(state)\n    state, reward, done = env.step(action)\n",
         [],

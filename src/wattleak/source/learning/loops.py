@@ -197,16 +197,8 @@ def _takes_batches(module: Module, call: ast.Call, loop: ast.AST) -> bool:
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
     if not isinstance(loop, ast.For | ast.While):
         return False
-    names = _closure(given, loop)
-    outputs = {
-        name.id
-        for statement in ast.walk(loop)
-        if isinstance(statement, ast.Assign) and any(inner is call for inner in ast.walk(statement.value))
-        for target in statement.targets
-        for name in ast.walk(target)
-        if isinstance(name, ast.Name)
-    }
-    if names & outputs:
+    names = _closure(given, loop, call)
+    if names is None:
         return False  # it is fed its own output: a token after the other, a state after the other
     if isinstance(loop, ast.For):
         targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
@@ -224,30 +216,40 @@ def _runs_target(call: ast.Call, loop: ast.For) -> bool:
     return isinstance(base, ast.Name) and base.id in targets
 
 
-def _closure(given: list[ast.expr], loop: ast.AST) -> set[str]:
-    """Return the names that expressions depend on through what the loop assigns."""
+def _closure(given: list[ast.expr], loop: ast.AST, call: ast.Call) -> set[str] | None:
+    """Return the names that expressions depend on through what the loop assigns; None: on the result of `call`."""
     assigned: dict[str, list[ast.expr]] = {}
     for statement in ast.walk(loop):
-        targets: list[ast.expr] = []
-        match statement:
-            case ast.Assign(value=value):
-                targets = statement.targets
-            case ast.AugAssign(target=added, value=value) | ast.AnnAssign(target=added, value=ast.expr() as value):
-                targets = [added]
-            case _:
-                continue
-        for target in targets:
-            for name in ast.walk(target):
-                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+        for target, value in _changes(statement):
+            root = target
+            while isinstance(root, ast.Subscript | ast.Attribute | ast.Starred):
+                root = root.value
+            for name in ast.walk(root):
+                if isinstance(name, ast.Name):
                     assigned.setdefault(name.id, []).append(value)
     found: set[str] = set()
     waiting: list[ast.AST] = list(given)
     while waiting:
         for node in ast.walk(waiting.pop()):
+            if node is call:
+                return None
             if isinstance(node, ast.Name) and node.id not in found:
                 found.add(node.id)
                 waiting += assigned.get(node.id, [])
     return found
+
+
+def _changes(statement: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
+    """Return what a statement changes, and what with: `x = y`, `x += y`, `x[i] = y`, `x.append(y)`."""
+    match statement:
+        case ast.Assign(targets=targets, value=value):
+            return [(target, value) for target in targets]
+        case ast.AugAssign(target=target, value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
+            return [(target, value)]
+        case ast.Call(func=ast.Attribute(value=target, attr="append" | "extend" | "insert" | "add" | "update")):
+            return [(target, value) for value in statement.args]
+        case _:
+            return []
 
 
 def _is_part_of_step(module: Module, loop: ast.AST) -> bool:
