@@ -56,15 +56,9 @@ def cases(module: Module) -> Iterator[Case]:
             call,
             f"{module.segment(call.func)} has {written}: {found.what} for every sample in the process that trains, "
             "while the accelerator waits",
-            _confidence(found.weight, zero),
+            Confidence.HIGH if found.weight is work.Weight.READS and zero is None else Confidence.MEDIUM,
             workers_fix(module, call, zero),
         )
-
-
-def _confidence(weight: work.Weight, zero: ast.expr | None) -> Confidence:
-    if weight is work.Weight.SLIGHT:
-        return Confidence.LOW  # workers may cost as much as they save
-    return Confidence.HIGH if weight is work.Weight.READS and zero is None else Confidence.MEDIUM
 
 
 def _may_be(call: ast.Call, name: str) -> bool:

@@ -7,11 +7,9 @@ What it does
     data set really works for each sample: it opens or decodes a file, or turns, resizes, filters or tokenises.
     Keras: finds a keras.utils.PyDataset (or Sequence) with fewer than two workers that works in the same way and that
     is given to fit, and a tf.data map that runs one element at a time, with nothing prefetched, because its function
-    calls Python (tf.py_function) or draws from a random stream (tf.image.random_...). Stateless maps are not reported:
-    TensorFlow maps them in parallel and prefetches by itself.
-
-    Where samples are in memory and only made into tensors (MNIST with ToTensor and Normalize), workers may cost as much
-    as they save: that shows with --persona auditor only.
+    calls Python (tf.py_function) or draws from a random stream (tf.image.random_...). Where such a map only decodes or
+    resizes, TensorFlow maps in parallel and prefetches by itself (since 2.12): that shows with --persona auditor only.
+    A Python generator that works in the same way and is given to fit is reported too; nothing reads ahead of it.
 
     Nothing is reported where the number of workers, the data set, the device or the reader is not known.
 
@@ -66,7 +64,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Edit, Finding, Persona, Severity, Smell
-from wattleak.smells.loader_in_training_process import pydataset, pytorch, tfdata
+from wattleak.smells.loader_in_training_process import generators, pydataset, pytorch, tfdata
 from wattleak.smells.loader_in_training_process.rewriting import WORKERS, drop_keywords, still_parses
 from wattleak.source.learning import FileRole, file_role
 from wattleak.source.loaders import makes_pytorch_loader
@@ -91,7 +89,8 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
         return
     if file_role(module) is not FileRole.PROGRAM:
         return
-    for case in chain(pytorch.cases(module), pydataset.cases(module), tfdata.cases(module)):
+    rules = (pytorch.cases, pydataset.cases, generators.cases, tfdata.cases)
+    for case in chain.from_iterable(rule(module) for rule in rules):
         span = module.span(case.node)
         yield Finding(
             code=SMELL.code,

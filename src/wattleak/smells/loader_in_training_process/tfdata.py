@@ -1,8 +1,8 @@
 """TensorFlow: a tf.data map that works on one element at a time, and nothing prepares the next batch meanwhile.
 
 TensorFlow itself maps several elements at a time, and prefetches, where the mapped function is stateless
-(OptimizationOptions.map_parallelization and inject_prefetch, on by default since TensorFlow 2.12). It cannot where the
-function calls back into Python or draws from a random stream: only such maps are reported.
+(OptimizationOptions.map_parallelization and inject_prefetch, both on by default since TensorFlow 2.12). It cannot
+where the function calls back into Python or draws from a random stream; of the others only an auditor is told.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ from wattleak.source.loaders import is_same_node, read_by
 from wattleak.source.referents import Function, Instance, Method, Referent, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wattleak.source.module import Module
 
 _PYTHON = frozenset({"tensorflow.py_function", "tensorflow.numpy_function", "tensorflow.compat.v1.py_func"})
 _RANDOM = ("tensorflow.image.random_", "tensorflow.random.")
 _NO_STATE = ("tensorflow.random.stateless_", "tensorflow.random.Generator", "tensorflow.random.experimental.")
+_WORKING = (
+    *("tensorflow.io.read_file", "tensorflow.io.decode_", "tensorflow.image.", "tensorflow.audio.decode_"),
+    *("tensorflow.signal.", "tensorflow.io.parse_", "tensorflow.keras.preprocessing.", "tensorflow_io."),
+)
 _HOPS = 2
 
 _WHY_UNSAFE = (
@@ -50,14 +54,19 @@ def cases(module: Module) -> Iterator[Case]:
             continue
         if flow.runs_never(module, call) or is_exceptional(module, call):
             continue
-        stateful = _stateful(module, call.args[0], _HOPS)
-        if stateful is None or not _trains_on_accelerator(module, call):
+        working = _search(module, call.args[0], _is_working, _HOPS)
+        if working is None or not _trains_on_accelerator(module, call):
             continue
+        stateful = _search(module, call.args[0], _is_stateful, _HOPS)
+        reason = (
+            f"{stateful} keeps TensorFlow from doing better by itself"
+            if stateful is not None
+            else f"{working} for each; TensorFlow before 2.12, or with its optimizations off, does no better by itself"
+        )
         yield Case(
             call,
-            f"map works on one element at a time ({stateful} keeps TensorFlow from doing better by itself) and nothing "
-            "is prefetched, so that the accelerator waits for every batch",
-            Confidence.MEDIUM,
+            f"map works on one element at a time and nothing is prefetched, so that the accelerator waits: {reason}",
+            Confidence.LOW if stateful is None else Confidence.MEDIUM,
             parallel_map_fix(module, call, _WHY_UNSAFE),
         )
 
@@ -67,17 +76,25 @@ def _is_pipeline(module: Module, expression: ast.expr) -> bool:
     return bool(names) and all(name.startswith("tensorflow.data.") for name in names)
 
 
-def _stateful(module: Module, mapped: ast.expr, hops: int) -> str | None:
-    """Return the call that makes a mapped function stateful; None: there is none, or nobody knows."""
+def _is_stateful(name: str) -> bool:
+    return name in _PYTHON or (name.startswith(_RANDOM) and not name.startswith(_NO_STATE))
+
+
+def _is_working(name: str) -> bool:
+    return _is_stateful(name) or name.startswith(_WORKING)
+
+
+def _search(module: Module, mapped: ast.expr, asked: Callable[[str], bool], hops: int) -> str | None:
+    """Return the first call in a mapped function whose name is `asked` for; None: there is none, or nobody knows."""
     for referent in resolved(module, mapped) or ():
         if isinstance(referent, Function):
-            found = _stateful_in(referent, hops)
+            found = _search_in(referent, asked, hops)
             if found is not None:
                 return found
     return None
 
 
-def _stateful_in(function: Function, hops: int) -> str | None:
+def _search_in(function: Function, asked: Callable[[str], bool], hops: int) -> str | None:
     home = function.module
     body = function.node.body if isinstance(function.node, ast.Lambda) else function.node
     nodes = [body, *own_nodes(body)] if isinstance(body, ast.expr) else list(own_nodes(body))
@@ -85,12 +102,11 @@ def _stateful_in(function: Function, hops: int) -> str | None:
         name = resolved_name(home, call.func)
         if name is None:
             continue
-        if name in _PYTHON or (name.startswith(_RANDOM) and not name.startswith(_NO_STATE)):
+        if asked(name):
             return home.segment(call.func)
-        if hops:
-            inner = _stateful(home, call.func, hops - 1)
-            if inner is not None:
-                return inner
+        inner = _search(home, call.func, asked, hops - 1) if hops else None
+        if inner is not None:
+            return inner
     return None
 
 
