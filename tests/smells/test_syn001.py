@@ -186,6 +186,7 @@ NOT_EACH_STEP = {
         "    raise SystemExit(1)",
         "total += value",
     ),
+    "the loss hangs on it": ("if loss.item() > 1:", "    loss += output.mean()"),
     "ends by the loss": ("if loss.item() < 1e-3:", "    break"),
     "the next state of an environment hangs on it": (
         "action = output.argmax(1).cpu().numpy()",

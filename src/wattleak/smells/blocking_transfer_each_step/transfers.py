@@ -283,7 +283,7 @@ def _decides(module: Module, body: list[ast.stmt], found: list[Transfer], values
                 return True  # `environment.step(action.item())`
             case ast.While(test=test) if is_read(test):
                 return True
-            case ast.If(test=test, body=block) if is_read(test) and _leaves(block):
+            case ast.If(test=test, body=block) if is_read(test) and (_leaves(block) or _adds(block, values)):
                 return True
             case _:
                 pass
@@ -299,6 +299,15 @@ def _statement(module: Module, node: ast.AST) -> ast.AST:
 def _leaves(block: list[ast.stmt]) -> bool:
     return any(
         isinstance(part, ast.Break | ast.Return | ast.Raise | ast.Continue) for each in block for part in ast.walk(each)
+    )
+
+
+def _adds(block: list[ast.stmt], values: DeviceValues) -> bool:
+    """`if margin > fake_loss.item(): loss += fake_loss`: what is computed on the device hangs on it."""
+    return any(
+        isinstance(part, ast.AugAssign) and values.grade(part.target) is Grade.SURE
+        for each in block
+        for part in ast.walk(each)
     )
 
 
