@@ -116,6 +116,8 @@ NEGATIVES = {
     "put back": "import os\nold = os.environ.get('LD_PATH_ORIG')\nos.environ['LD_LIBRARY_PATH'] = old\nimport torch",
     "taken away": "import os\nos.environ.pop('LD_LIBRARY_PATH', None)\nimport torch",
     "another variable": "import os\nos.environ['PYTHONPATH'] = '/opt/lib'\nimport torch",
+    "no program of machine learning": "import os\nos.environ['LD_LIBRARY_PATH'] = '/opt/lib'\nimport gui",
+    "a browser": "import os, torch\nfrom playwright import sync_api\nos.environ['LD_LIBRARY_PATH'] = '/opt/lib'",
     "never": "import os\nif False:\n    os.environ['LD_LIBRARY_PATH'] = '/opt/lib'\nimport torch",
     "a choice of device": "import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '0'\nimport torch\ntorch.ones(1).cuda()",
     "a choice by argument": "import argparse, os\np = argparse.ArgumentParser()\np.add_argument('--gpu')\n"
@@ -161,8 +163,9 @@ def test_leaves_it_alone(code: str) -> None:
 def test_without_anything_that_would_use_it_a_path_in_vain_is_a_note() -> None:
     (finding,) = found(f"import os\nimport torch\n{SET}\nprint(torch.ones(1))")
     assert finding.severity is Severity.INFO
-    (finding,) = found(f"import os\n{SET}\n")
-    assert finding.severity is Severity.INFO
+    opened = "import ctypes, os, torch\n{}\nctypes.CDLL('/opt/cuda/lib64/libcudart.so.12')"
+    (finding,) = found(opened.format(SET))
+    assert finding.severity is Severity.INFO  # a library that is opened by its full path is not looked for
 
 
 def test_the_message_names_what_does_not_see_it() -> None:
@@ -322,6 +325,10 @@ FILES_LEFT_ALONE = {
         ),
     ),
     "a choice of device": ("run.sh", "CUDA_VISIBLE_DEVICES=0 python train.py\nexport CUDA_VISIBLE_DEVICES=''\n"),
+    "the driver for older machines": (
+        "run.sh",
+        "export CUDA_HOME=/usr/local/cuda-12.1\nexport LD_LIBRARY_PATH=/usr/local/cuda-13.0/compat:$LD_LIBRARY_PATH\n",
+    ),
     "a matrix": (
         "ci.yaml",
         (

@@ -59,7 +59,8 @@ class Claim(NamedTuple):
     written: str
 
 
-_PATH = re.compile(r"/cuda[-/_](?P<major>\d{1,2})(?:\.(?P<minor>\d{1,2})(?:\.\d+)*)?(?=[/:;\"'\s]|$)")
+_PATH = re.compile(r"/cuda[-/_](?P<major>\d{1,2})(?:\.(?P<minor>\d{1,2})(?:\.\d+)*)?(?=[/:;\"'\s]|$)(?!/compat\b)")
+"""A folder of a toolkit. `compat` holds the driver's library for older machines, and goes with every version."""
 _IMAGES = (
     re.compile(r"(?:^|/)nvidia/cuda:(?P<major>\d{1,2})\.(?P<minor>\d{1,2})"),
     re.compile(r"(?:^|/)pytorch/pytorch:[\w.]+-cuda(?P<major>\d{1,2})\.(?P<minor>\d{1,2})"),

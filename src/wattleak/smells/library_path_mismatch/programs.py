@@ -12,6 +12,7 @@ from wattleak.smells.library_path_mismatch.devices import device_use_before, wan
 from wattleak.smells.library_path_mismatch.place import Place
 from wattleak.smells.library_path_mismatch.writes import Write, is_conditional, starts_others, writes
 from wattleak.source.edits import apply
+from wattleak.source.learning import learns
 from wattleak.source.module import Module
 from wattleak.source.names import dotted_name
 from wattleak.source.reading import parse
@@ -56,6 +57,8 @@ def _in_vain(module: Module) -> Iterator[Place]:
         if not _names_a_folder(module, write.value):
             continue  # put back to what it was, perhaps
         reader = _loads_later(module, write.node)
+        if reader is None and not learns(module):
+            continue  # no program of ours: what its libraries start, nobody here knows
         read = "the loader reads LD_LIBRARY_PATH when a process begins: setting it here changes nothing in this process"
         message = f"{read}, so that {reader} does not see it" if reader else read
         severity = Severity.WARNING if reader else Severity.INFO
@@ -84,7 +87,9 @@ def _loads_later(module: Module, write: ast.AST) -> str | None:
                 later += [(node.lineno, f"the import of {root}") for root in roots if root in LOADING]
             case ast.ImportFrom(module=str(home), level=0) if home.partition(".")[0] in LOADING:
                 later.append((node.lineno, f"the import of {home.partition('.')[0]}"))
-            case ast.Call() if "ctypes" in module.text and dotted_name(module, node.func) in _OPENING:
+            case ast.Call(args=[ast.Constant(value=str(library)), *_]) if (
+                "ctypes" in module.text and "/" not in library and dotted_name(module, node.func) in _OPENING
+            ):
                 # What a function opens, opens when it is called: behind the write, where that stands in the module.
                 inside = scope is module.scopes.module or module.scopes.scope_of[node] is scope
                 later += [(node.lineno, f"{dotted_name(module, node.func)}")] if inside else []

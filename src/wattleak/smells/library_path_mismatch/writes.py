@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _CHILDREN = re.compile(
     r"\bsubprocess\b|\bPopen\b|\bos\.(?:system|popen|exec\w+|spawn\w+|posix_spawn\w*)\b|\bmultiprocessing\b|"
     r"\bProcessPoolExecutor\b|\bray\.|\bjoblib\b|\bloky\b|\bpexpect\b|\bcreate_subprocess|\bsetuptools\b|\bdistutils\b|"
-    r"\bcpp_extension\b|\bdask\b|\bmpi4py\b|\bnotebook_launcher\b|\bstart_processes\b|\bmp\.spawn\b|\bplumbum\b|\bexecv"
+    r"\bcpp_extension\b|\bdask\b|\bmpi4py\b|\bnotebook_launcher\b|\bstart_processes\b|\bmp\.spawn\b|\bplumbum\b|\bexecv|"
+    r"\bplaywright\b|\bselenium\b|\bPyQt|\bPySide|\bQProcess\b|\bgi\.repository\b"
 )
 """Signs of a program that starts others: these get the variables that it sets."""
 _NOTEBOOK_CHILD = re.compile(r"^\s*(?:!|%%(?:bash|sh|script)|%(?:run|sx|system)\b)|^[^#\n]*=\s*!", re.MULTILINE)
