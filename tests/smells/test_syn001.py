@@ -418,6 +418,18 @@ def test_inject_says_when_it_cannot(code: str) -> None:
         ROOM.inject(module(code))
 
 
+def test_inject_reads_what_is_one_number() -> None:
+    clean = module(program("pass"))
+    smelly = apply(clean, ROOM.inject(clean))
+    assert "        loss.backward()\n        loss.item()\n" in smelly
+    assert "output.item()" not in smelly
+
+
+def test_inject_says_when_the_smell_is_there_already() -> None:
+    with pytest.raises(UsageError, match="already"):
+        ROOM.inject(module(program("print(loss.item())")))
+
+
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_fix_and_inject_turn_one_program_into_the_other(framework: str) -> None:
     good, bad = (read(path) for path in pairs(ROOM.smell)[framework])

@@ -29,22 +29,29 @@ def candidates(module: Module) -> Iterator[tuple[Edit, ...]]:
             yield edits
     for loop in loops:
         values = DeviceValues(module, enclosing_function(module, loop) or module.tree)
-        for statement in ast.walk(loop):
-            name = _known_after(statement, values)
-            if name is None or not isinstance(statement, ast.stmt):
-                continue
-            edits = _read_after(module, statement, f"{name}.{reading}()")
-            if edits is not None and how_often(module, statement, loop) is Often.EACH_TIME:
-                yield edits
+        statements = [node for node in ast.walk(loop) if isinstance(node, ast.stmt)]
+        for known in (_differentiated, _loss):
+            for statement in statements:
+                name = known(statement, values)
+                edits = _read_after(module, statement, f"{name}.{reading}()") if name else None
+                if edits is not None and how_often(module, statement, loop) is Often.EACH_TIME:
+                    yield edits
 
 
-def _known_after(statement: ast.AST, values: DeviceValues) -> str | None:
-    """`loss.backward()`, `loss = train_step(batch)`: return the name whose value can be read after it."""
+def _differentiated(statement: ast.stmt, _: DeviceValues) -> str | None:
+    """`loss.backward()`: what is differentiated so is one number."""
     match statement:
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr="backward", value=ast.Name(id=name)), args=[])):
             return name
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as value) if values.grade(value) is Grade.SURE:
-            return name
+        case _:
+            return None
+
+
+def _loss(statement: ast.stmt, values: DeviceValues) -> str | None:
+    """`loss = train_step(batch)`."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as value) if "loss" in name:
+            return name if values.grade(value) is Grade.SURE else None
         case _:
             return None
 

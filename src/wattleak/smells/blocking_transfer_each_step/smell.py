@@ -128,6 +128,11 @@ def inject(module: Module) -> tuple[Edit, ...]:
         after = parse(apply(module, edits), module.path)
         if isinstance(after, Module) and _count(after) > before:
             return edits
+    if before:
+        raise UsageError(
+            f"{module.path} reads a value from the device in every training step already",
+            "measure what it costs with `wattleak prove`, or use a program that does not",
+        )
     raise UsageError(
         f"{module.path} has no training loop on an accelerator in which a value could be read in every step",
         "use a program with a training loop of its own that chooses a device, "
