@@ -22,7 +22,7 @@ venv: .venv/.ready ## make .venv with everything that the demo and the tests nee
 demo: venv ## prove what a smell costs on real training: about three minutes on two cores, ends with verdict and report
 	$(BIN)/wattleak study unnecessary-parallelism --blocks $(DEMO_BLOCKS) --report
 
-study: venv frameworks ## what every smell costs in every framework, as experiments: hours; writes the evidence that scan shows
+study: venv frameworks ## what every smell costs in every framework, as experiments, and a league table: hours
 	$(BIN)/wattleak study all
 
 test: venv ## run the checks and the tests; what needs a browser or TensorFlow says so and is skipped

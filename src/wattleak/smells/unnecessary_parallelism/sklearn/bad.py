@@ -27,7 +27,8 @@ def features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     count, height, width, channels = images.shape
     cropped = images[:, : height // 4 * 4, : width // 4 * 4]
     blocks = cropped.reshape(count, height // 4, 4, width // 4, 4, channels)
-    return blocks.mean(axis=(2, 4)).reshape(count, -1)
+    means: NDArray[np.float64] = blocks.mean(axis=(2, 4)).reshape(count, -1)
+    return means
 
 
 def main() -> None:
