@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def _says(module: Module) -> bool | None:
     if not _WORDS.search(module.text):
         return None
     found = False
-    for node in ast.walk(module.tree):
+    for node in module.scopes.scope_of:  # every node, in one list
         match node:
             case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value="CUDA_VISIBLE_DEVICES"))], value=value):
                 if isinstance(value, ast.Constant) and value.value in {"", "-1"}:
@@ -154,7 +155,7 @@ def _imported(module: Module) -> Iterator[Module]:
     if module.project is None:
         return
     seen = {module.path}
-    for node in ast.walk(module.tree):
+    for node in _statements(module.tree):
         targets: list[tuple[int, str]] = []
         match node:
             case ast.Import(names=names):
@@ -168,6 +169,19 @@ def _imported(module: Module) -> Iterator[Module]:
                 if other.path not in seen:
                     seen.add(other.path)
                     yield other
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Yield the statements of a tree, without looking into expressions: those are most of it."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                waiting += block
 
 
 def _followed(module: Module, level: int, target: str) -> Iterator[Module]:
@@ -193,16 +207,20 @@ def importers(module: Module) -> list[Module]:
     kept: list[Module] | None = module.__dict__.get("_learning_importers")
     if kept is None:
         name = module.path.stem if module.path.stem != "__init__" else module.path.parent.name
-        path = module.path.resolve()
+        path = _real(module)
         kept = []
         for other in module.home.mentioning(name):
-            if other.path == module.path or not re.search(
-                rf"^\s*(?:from|import)\b.*\b{re.escape(name)}\b", other.text, re.MULTILINE
-            ):
-                continue
-            if any(each.path.resolve() == path for each in imported(other)):
+            if other.path != module.path and any(_real(each) == path for each in imported(other)):
                 kept.append(other)
             if len(kept) >= _MOST_IMPORTERS:
                 break
         module.__dict__["_learning_importers"] = kept
+    return kept
+
+
+def _real(module: Module) -> str:
+    """Return the path of a module without links."""
+    kept: str | None = module.__dict__.get("_learning_real")
+    if kept is None:
+        kept = module.__dict__["_learning_real"] = os.path.realpath(module.path)
     return kept
