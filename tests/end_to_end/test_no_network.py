@@ -78,6 +78,7 @@ VERBS = [
     ("explain", "PAR001"),
     ("explain", "steal-time"),
     ("completion", "bash"),
+    ("prove", "program.py"),
 ]
 
 

@@ -41,14 +41,14 @@ model = nn.Sequential(
 )
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 for epoch in range(arguments.epochs):
-    for images, labels in batches(8):
+    for images, labels in batches(5):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
 with torch.no_grad():
     right = total = 0
-    for images, labels in batches(2):
+    for images, labels in batches(1):
         right += int((model(images).argmax(1) == labels).sum())
         total += len(labels)
 print("WATTLEAK " + json.dumps({"accuracy": right / total}))
