@@ -22,10 +22,10 @@ What it does
 Why it costs
 
     Three cases, very different in what they cost. Folders that do not exist, or hold nothing, are looked through in
-    vain: some thousand failed look-ups at the start, and nothing after it. Libraries of another version are loaded
+    vain: some thousand failed look-ups at the start, a few milliseconds, and nothing after it. Libraries of another version are loaded
     instead of those that the framework was built with: slow kernels, errors of versions, crashes. Or a library is not
-    found at all, and TensorFlow goes on without the GPU: that costs ten to a hundred times the energy, and is told in
-    one line of a log.
+    found at all, and TensorFlow goes on without the GPU: of the three this is what costs, and one line of a log is all
+    that tells it.
 
     A library path that is set inside Python is none of the three: it does nothing at all.
 
