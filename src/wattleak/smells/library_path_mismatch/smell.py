@@ -4,8 +4,8 @@ What it does
 
     In Python, finds
 
-    - LD_LIBRARY_PATH set in os.environ of a program that starts no other: the loader read it when the process began, so
-      that it changes nothing in this process. A warning where an import of a framework or a ctypes call follows that is
+    - LD_LIBRARY_PATH set in os.environ of a program that trains and starts no other: the loader read it when the process
+      began, so that it changes nothing in this process. A warning where an import of a framework or a ctypes call follows that is
       meant to use it, a note otherwise.
     - CUDA_VISIBLE_DEVICES set after the GPU was used or asked about: CUDA has read it by then.
     - CUDA_VISIBLE_DEVICES set to nothing or to -1 in a program that asks for a GPU by name.
@@ -22,10 +22,10 @@ What it does
 Why it costs
 
     Three cases, very different in what they cost. Folders that do not exist, or hold nothing, are looked through in
-    vain: some thousand failed look-ups at the start, a few milliseconds, and nothing after it. Libraries of another version are loaded
-    instead of those that the framework was built with: slow kernels, errors of versions, crashes. Or a library is not
-    found at all, and TensorFlow goes on without the GPU: of the three this is what costs, and one line of a log is all
-    that tells it.
+    vain: some thousand failed look-ups at the start, a few milliseconds, and nothing after it. Libraries of another
+    version are loaded instead of those that the framework was built with: slow kernels, errors of versions, crashes. Or
+    a library is not found at all, and TensorFlow goes on without the GPU: of the three this is what costs, and one line
+    of a log is all that tells it.
 
     A library path that is set inside Python is none of the three: it does nothing at all.
 
