@@ -326,13 +326,14 @@ class _Reader:
         known = referents(self.module, call.func)
         referent = next(iter(known)) if known is not None and len(known) == 1 else None
         name = name_of(referent) if referent is not None else None
+        if name is None:
+            yield self.act(Doing.KEEPS, call)
+            return
         match referent:
             case Function(node=ast.FunctionDef() as node) if self.depth > 0:
                 yield from self._handed_to(referent, node, call, given, keyword)
             case Class():
                 yield from self._dressed(call)
-            case Library() | Method() if name is None:
-                yield self.act(Doing.KEEPS, call)
             case Library() | Method() if name in _NEUTRAL:
                 yield self.act(Doing.LOOKS, call)
             case Library() | Method() if _SAVERS.search(name):

@@ -54,7 +54,9 @@ def _blocks(module: Module) -> Iterator[tuple[list[ast.stmt], int, ast.For | ast
     for node in ast.walk(module.tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
-            for number, statement in enumerate(block if isinstance(block, list) else ()):
+            if not isinstance(block, list):
+                continue
+            for number, statement in enumerate(block):
                 if isinstance(statement, ast.For | ast.While) and is_epoch_loop(statement):
                     yield block, number, statement
 

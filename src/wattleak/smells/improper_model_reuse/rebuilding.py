@@ -63,8 +63,8 @@ def rebuilt(module: Module) -> Iterator[Rebuild]:
 
 
 def _judge(module: Module, call: ast.Call) -> Rebuild | None:
-    made = made_by(module, call) if may_repeat(module, call) else None
-    if made is None:
+    made = made_by(module, call)
+    if made is None or not may_repeat(module, call, elsewhere=True):
         return None
     verdicts = [_Case(module, call, place, made).verdict() for place in rounds_of(module, call)]
     found = [verdict for verdict in verdicts if verdict is not None]

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from wattleak.source.module import Module
 
 _MOST_MENTIONS = 100  # of a name: who calls something of so common a name is not looked for
+_EVERYWHERE = frozenset(
+    {"main", "run", "train", "test", "setup", "forward", "__call__", "call", "fit", "build", "step"}
+)
+"""Functions that most files of a project have: who calls them is looked for in their own file alone."""
 _HOPS = 2  # calls between a loop and the function that builds
 _HANDLERS = re.compile(
     r"^(flask\.(Flask|Blueprint)|fastapi\.(FastAPI|APIRouter|applications\.FastAPI|routing\.APIRouter)|"
@@ -144,7 +148,7 @@ def _rounds(
         return
     if any(name not in _PLAIN_DECORATORS for name in calls.decorators(module, function)):
         return  # a cache, a fixture, nobody knows
-    if not _is_repeated_name(module, node, hops, set()):
+    if not _is_repeated_name(module, node, hops, set(), elsewhere=True):
         return
     sites, escapes = calls.references(Function(module, function))
     if not through and any(_applies(mention) for mention in escapes):
@@ -153,13 +157,16 @@ def _rounds(
         yield from _rounds(site.module, site.call, (site, *through), hops - 1, seen)
 
 
-def may_repeat(module: Module, node: ast.expr) -> bool:
-    """Tell by the text alone whether anything may repeat `node`: following names costs far more."""
-    return bool(calls.loops_around(module, node)) or _is_repeated_name(module, node, _HOPS, set())
+def may_repeat(module: Module, node: ast.expr, *, elsewhere: bool) -> bool:
+    """Tell by the text alone whether anything may repeat `node`: following names costs far more.
+
+    `elsewhere`: loops in other files count too, for which these have to be parsed.
+    """
+    return bool(calls.loops_around(module, node)) or _is_repeated_name(module, node, _HOPS, set(), elsewhere)
 
 
 def _is_repeated_name(  # noqa: PLR0911 - one return for each way to tell
-    module: Module, node: ast.expr, hops: int, seen: set[str]
+    module: Module, node: ast.expr, hops: int, seen: set[str], elsewhere: bool
 ) -> bool:
     function = calls.enclosing_function(module, node)
     if function is None:
@@ -171,14 +178,15 @@ def _is_repeated_name(  # noqa: PLR0911 - one return for each way to tell
     if hops <= 0 or function.name in seen:
         return False
     seen.add(function.name)
-    for home in module.home.mentioning(function.name):
+    outside = elsewhere and function.name not in _EVERYWHERE
+    for home in module.home.mentioning(function.name) if outside else (module,):
         mentions = home.mentions.get(function.name, ())
         if len(mentions) > _MOST_MENTIONS:
             return False
         for mention in mentions:
             parent = home.scopes.parent_of.get(mention)
             if isinstance(parent, ast.Call) and parent.func is mention:
-                if calls.loops_around(home, parent) or _is_repeated_name(home, parent, hops - 1, seen):
+                if calls.loops_around(home, parent) or _is_repeated_name(home, parent, hops - 1, seen, elsewhere):
                     return True
             elif _applies(Located(home, mention)):
                 return True
