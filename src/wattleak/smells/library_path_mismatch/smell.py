@@ -4,9 +4,9 @@ What it does
 
     In Python, finds
 
-    - LD_LIBRARY_PATH set in os.environ of a program that trains and starts no other: the loader read it when the process
-      began, so that it changes nothing in this process. A warning where an import of a framework or a ctypes call follows that is
-      meant to use it, a note otherwise.
+    - LD_LIBRARY_PATH set in os.environ of a program that trains and starts no other: the loader read it when the
+      process began, so that it changes nothing in this process. A warning where an import of a framework or a ctypes
+      call follows that is meant to use it, a note otherwise.
     - CUDA_VISIBLE_DEVICES set after the GPU was used or asked about: CUDA has read it by then.
     - CUDA_VISIBLE_DEVICES set to nothing or to -1 in a program that asks for a GPU by name.
 
