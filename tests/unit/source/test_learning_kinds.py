@@ -8,7 +8,18 @@ from pathlib import Path  # noqa: TC003 - a fixture
 import pytest
 from tests.unit.source.learning_programs import NET, asked, read
 
-from wattleak.source.learning import Framework, builds_model, frameworks, is_loader, is_model, is_optimizer
+from wattleak.source.learning import (
+    Framework,
+    LoopRole,
+    builds_model,
+    frameworks,
+    hot_loops,
+    is_loader,
+    is_model,
+    is_optimizer,
+)
+from wattleak.source.module import Module
+from wattleak.source.reading import module_of
 
 BUILDS = {
     "class of the file": NET + "ASK(Net())",
@@ -23,6 +34,7 @@ BUILDS = {
     "keras application": "from keras.applications import ResNet50\nASK(ResNet50(weights=None))",
     "load_model": "from keras.models import load_model\nASK(load_model('m.keras'))",
     "clone_model": "import keras\nASK(keras.models.clone_model(model))",
+    "pipeline": "from diffusers import DiffusionPipeline\nASK(DiffusionPipeline.from_pretrained('a'))",
     "class of a table": NET + "MODELS = {'net': Net}\nASK(MODELS[name]())",
     "sequential in a script": "from torch import nn\nmodel = ASK(nn.Sequential(nn.Linear(1, 1), nn.ReLU()))",
     "one layer that is trained": "import torch\nm = ASK(torch.nn.Linear(2, 1))\nfor p in m.parameters(): print(p)",
@@ -132,12 +144,16 @@ MODELS = {
     "keras that is compiled": "import keras\ndef run(model):\n"
     "    model.compile(optimizer='sgd', loss='mse')\n    ASK(model)",
     "from a tuple": NET + "def setup():\n    net = Net()\n    return net, 1\nnet, n = setup()\nASK(net)",
+    "loaded, and evaluated": "import torch\nmodel = torch.load('m.pt')\nmodel.eval()\nASK(model)",
     "deepspeed": "import deepspeed\nengine, opt, _, _ = deepspeed.initialize(args)\nASK(engine)",
     "in a notebook that used another": "from sklearn.svm import SVC\nimport keras\n"
     "m = SVC()\nm = keras.Sequential()\nASK(m)",
 }
 
 NO_MODELS = {
+    "loaded": "import torch\nweights = torch.load('m.pt')\nASK(weights)",
+    "pipeline, which runs it without gradients": "from diffusers import DiffusionPipeline\n"
+    "pipe = DiffusionPipeline.from_pretrained('a')\nASK(pipe)",
     "class": NET + "ASK(Net)",
     "layer": NET.replace("return self.fc(x)", "return ASK(self.fc)(x)"),
     "loss": "from torch import nn\nloss = nn.MSELoss()\nASK(loss)",
@@ -263,3 +279,20 @@ def test_is_no_optimizer(tmp_path: Path, name: str) -> None:
 )
 def test_frameworks_are_those_of_the_imports(tmp_path: Path, code: str, wanted: set[Framework]) -> None:
     assert frameworks(read(tmp_path, code)) == wanted
+
+
+def test_a_file_that_was_read_alone_is_answered_too(tmp_path: Path) -> None:
+    path = tmp_path / "alone.py"
+    found = module_of(path, (NET + "net = Net()\nfor x in data:\n    net(x).sum().backward()\n").encode())
+    assert isinstance(found, Module)
+    assert [hot.role for hot in hot_loops(found)] == [LoopRole.TRAINING]
+
+
+def test_an_answer_that_rests_on_other_files_is_asked_again_when_one_of_them_changes(tmp_path: Path) -> None:
+    module = read(tmp_path, "from net import Net\nASK(Net())", net=NET)
+    call = asked(module)
+    assert isinstance(call, ast.Call)
+    for _ in range(2):  # the second time it is remembered
+        module.home.begin()
+        assert builds_model(module, call)
+        assert module.home.asked_whole

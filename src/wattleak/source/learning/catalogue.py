@@ -155,6 +155,11 @@ _TORCHVISION = frozenset(
 )
 
 
+def is_opaque(name: str) -> bool:
+    """Tell whether what a call gives holds a model, but runs it in its own way, without gradients: a pipeline."""
+    return name.startswith("ultralytics.") or "Pipeline" in name
+
+
 def is_model_class(name: str) -> bool:
     """Tell whether a class of a library is one whose subclasses are models and never layers."""
     name = plain(name)

@@ -310,13 +310,15 @@ class Inference:
             return frozenset({Thing.LOSS})
         if catalogue.is_optimizer(name):
             return frozenset({Thing.OPTIMIZER})
+        if catalogue.is_opaque(name):
+            return frozenset({Thing.OTHER})
         if catalogue.is_model_maker(name):
             return frozenset({Thing.LAYER if classes.is_layer_place(module, call) else Thing.MODEL})
         if catalogue.is_torch_module(name):
             return frozenset({Thing.LAYER if classes.is_layer_place(module, call) else _role(module, call, plain)})
         if catalogue.is_keras_layer(name):
             return frozenset({Thing.LAYER})
-        return frozenset({Thing.OTHER}) if plain.startswith(_KNOWN) else None
+        return frozenset({Thing.OTHER}) if plain.startswith(_KNOWN) and plain not in _ANYTHING else None
 
     def _returned(
         self, home: Module, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, depth: int, path: tuple[int, ...]
@@ -400,6 +402,7 @@ class Inference:
                 return None
 
 
+_ANYTHING = frozenset({"torch.load", "torch.hub.load", "builtins.getattr", "builtins.next", "builtins.eval"})
 _KNOWN = ("torch.", "builtins.", "numpy.", "tensorflow.", "os.", "math.", "time.", "keras.", "argparse.")
 
 
