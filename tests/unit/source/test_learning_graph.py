@@ -73,6 +73,10 @@ GRAPHS: dict[str, tuple[str, Graph]] = {
     "keras output": ("import keras\nm = keras.Sequential()\nASK(m(x))", Graph.DETACHED),
     "zeros": ("import torch\nASK(torch.zeros(3))", Graph.DETACHED),
     "unknown function": ("import torch\nASK(f(x))", Graph.UNKNOWN),
+    "what differentiates": (
+        "import torch\naccelerator = f()\naccelerator.backward(loss)\nASK(accelerator)",
+        Graph.UNKNOWN,
+    ),
     "parameter": ("import torch\ndef f(x):\n    ASK(x)", Graph.UNKNOWN),
     "phase": (HEAD + "with torch.set_grad_enabled(train):\n    ASK(model(x))", Graph.UNKNOWN),
     "frozen": (HEAD + "model.requires_grad_(False)\nASK(model(x))", Graph.UNKNOWN),

@@ -449,7 +449,7 @@ def _is_differentiated(module: Module, name: ast.Name, binding: Binding) -> bool
         parent = parents.get(node)
         above = parents.get(parent) if parent is not None else None
         match parent, above:
-            case ast.Attribute(attr="backward"), ast.Call():
+            case ast.Attribute(attr="backward"), ast.Call(args=[]):  # accelerator.backward(loss) has one
                 pass
             case ast.Call(func=ast.Attribute(attr="backward" | "manual_backward" | "scale"), args=[first, *_]), _ if (
                 first is node
