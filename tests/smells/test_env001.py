@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from wattleak.errors import UsageError
 from wattleak.model import Confidence, Persona, Severity
 from wattleak.smells.registry import find_room, pairs
 from wattleak.source.edits import apply
-from wattleak.source.module import Module
-from wattleak.source.reading import parse, read
+from wattleak.source.module import Module, Problem
+from wattleak.source.reading import notebook_of, parse, read
 from wattleak.source.variables.reading import VariableFile, kind_of, variable_file_of
 
 ROOM = find_room("ENV001")
@@ -184,6 +185,28 @@ def test_a_test_and_a_document_are_no_program(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(IN_VAIN["before torch"])
         assert list(ROOM.detect(read(path), cpus=2)) == []
+
+
+def notebook(*cells: str) -> Module:
+    body = {
+        "cells": [
+            {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None}
+            for cell in cells
+        ],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    parts = notebook_of(Path("train.ipynb"), json.dumps(body).encode())
+    assert not isinstance(parts, Problem)
+    return parts.module
+
+
+def test_a_notebook_tells_the_cell_and_knows_what_it_starts() -> None:
+    written = "import os\nos.environ['LD_LIBRARY_PATH'] = '/opt/lib'"
+    (finding,) = ROOM.detect(notebook(written, "import torch"), cpus=2)
+    assert "line 1 of cell 2" in finding.message
+    assert list(ROOM.detect(notebook(written, "import torch", "!python train.py"), cpus=2)) == []
 
 
 FILES = {
