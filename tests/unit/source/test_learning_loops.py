@@ -264,6 +264,22 @@ for i, (x, y) in enumerate(loader):  # batches
         ["tests"],
         [],
     ),
+    "evaluation now and then, over anything": (
+        """
+import torch
+def run(model, batches, held_out, every):
+    for i, batch in enumerate(batches):  # batches
+        model.train()
+        model(batch).sum().backward()
+        if i % every == 0:
+            model.eval()
+            for k, other in enumerate(held_out):  # tests
+                answer = model(other)
+""",
+        ["batches"],
+        ["tests"],
+        [],
+    ),
     "no training": (
         """
 import torch

@@ -252,17 +252,39 @@ def _changes(statement: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
             return []
 
 
-def _is_part_of_step(module: Module, loop: ast.AST) -> bool:
-    """Tell whether a loop around it trains: what runs a model inside a training step belongs to the step."""
+def _is_part_of_step(module: Module, loop: Loop) -> bool:
+    """Tell whether a loop around it trains on the same data: a model that runs on a piece of a batch is part of it."""
     parents = module.scopes.parent_of
-    node = loop
+    inside = frozenset(ast.walk(loop))
+    read = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    node: ast.AST = loop
     while node in parents and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         node = parents[node]
-        if isinstance(node, steps.LOOPS) and any(
-            steps.is_update(module, call) for call in steps.regions(module)[node].calls
-        ):
+        if not isinstance(node, steps.LOOPS):
+            continue
+        if not any(steps.is_update(module, call) for call in steps.regions(module)[node].calls):
+            continue
+        given = {
+            name.id
+            for name in ast.walk(node)
+            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store) and name not in inside
+        }
+        kept = {name.id for name in inside if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+        if read & (given - kept) or (kept & given and _is_differentiated_in(node, kept, inside)):
             return True
     return False
+
+
+def _is_differentiated_in(outer: ast.AST, names: set[str], inside: frozenset[ast.AST]) -> bool:
+    """`total = total + model(piece)` in a loop, `total.backward()` after it."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "backward"
+        and node not in inside
+        and any(isinstance(name, ast.Name) and name.id in names for name in ast.walk(node))
+        for node in ast.walk(outer)
+    )
 
 
 def _role(module: Module, loop: Loop) -> LoopRole:
