@@ -803,7 +803,7 @@ def test_a_model_that_nothing_uses_is_a_note(code: str) -> None:
         "model = build_model()\nmodel.fit(X)\nmodel = build_model()\nmodel.fit(X)\n",
         "model = build_model()\nmodel = keras.models.clone_model(model)\n",
         "model = build_model()\ndef show():\n    print(model)\nshow()\nmodel = build_model()\n",
-        "def main(big):\n    model = build_model()\n    if big:\n        model = keras.Sequential()\n    return model\n",
+        "def go(a):\n    model = build_model()\n    if a:\n        model = keras.Sequential()\n    return model\n",
         "data = load_data()\ndel data\nmodel = build_model()\nmodel.fit(X)\n",
     ],
     ids=["used", "used by the next", "read by a function", "under a condition", "no model"],
