@@ -7,7 +7,8 @@ What it does
     and conditions on such values. One finding is made for each loop, at the first of them: what stands after it in the
     same step has little left to wait for.
 
-    It fires only where the code shows that an accelerator may be used, for values that a model computed, and for
+    It fires only where the code shows that an accelerator may be used (or leaves the choice of the device to callers
+    that are not there), for values that a model computed, and for
     what runs in every step: `if step % 100 == 0:` or any other condition keeps it silent. So does a step that has to
     know the value before it can go on: a check for NaN, a loop that ends by its loss. With GradScaler or LBFGS, which
     read a value in each step themselves, the finding shows with --persona auditor only.
@@ -44,11 +45,12 @@ When it is fine
 
 Evidence
 
-    The two PyTorch programs of the study (PyTorch 2.13.0, one thread, a virtual machine with 2 CPUs of an AMD EPYC and
-    no accelerator, busy otherwise, 21 November 2026, one run each, not an experiment) took 36.3 CPU-seconds without and
-    35.6 with the transfer; the accuracy, the loss of the first step and the number of steps were the same to the last
-    digit. That is what the mechanism says of a CPU: nothing is queued, so the effect there should be EQUAL. It was not
-    run on an accelerator. `wattleak study blocking-transfer-each-step` measures it on your machine, as an experiment.
+    The programs of the study (PyTorch 2.13.0 on one thread, Keras 3.15.1 on TensorFlow 2.21.0 on two; a virtual machine
+    with 2 CPUs of an AMD EPYC and no accelerator, busy otherwise; 21 November 2026; one run each, not an experiment)
+    took 36.3 CPU-seconds without and 35.6 with the transfer in PyTorch, 12.5 and 13.6 in Keras. Accuracy, loss of the
+    first step and number of steps were the same to the last digit. The mechanism says that on a CPU, where nothing is
+    queued, the effect should be EQUAL. Nothing was run on an accelerator. `wattleak study blocking-transfer-each-step`
+    measures it on your machine, as an experiment.
 
 Fix safety
 
