@@ -10,8 +10,8 @@ What it does
     It fires only where the code shows that an accelerator may be used, or leaves the choice of the device to callers
     that are not there; for values that a model computed; and for what runs in every step: `if step % 100 == 0:` or any
     other condition keeps it silent. So does a step that has to know the value before it can go on: a check for NaN, a
-    loop that ends by its loss, an environment that waits for its action. With GradScaler or LBFGS, which read a value in
-    each step themselves, the finding shows with --persona auditor only.
+    loop that ends by its loss, an environment that waits for its action. With GradScaler or LBFGS, which read a value
+    in each step themselves, the finding shows with --persona auditor only.
 
 Why it costs
 
