@@ -44,14 +44,15 @@ When it is fine
 
 Evidence
 
-    A virtual machine with 2 CPUs of an AMD EPYC and no accelerator, 21 November 2026, PyTorch 2.13.0, TensorFlow 2.21.0,
-    Keras 3.15.1; many other programs ran, so that no wall time is worth quoting and none of this is an experiment.
-    The two programs of the study give the same first loss, number of steps and accuracy, to the last digit, in both
-    frameworks. On one CPU, 1,000 images, one run each, the CPU time was EQUAL: 9.4 CPU-seconds without a worker (PyTorch)
-    and 9.4 with one. So workers save no CPU time; that an accelerator waits less was not measured, as there was none.
-    A tf.data map of 40 matrix inversions whose reader pauses 0.2 s after every batch of 4, two rounds: the reader waited
-    5.1 and 6.6 s where the function is stateless, 8.0 and 9.8 s with TensorFlow's own optimizations off, 7.4 and 9.0 s
-    where it draws a random number, and 5.6 and 7.4 s when that one got num_parallel_calls. All took 1.1 CPU-seconds.
+    A virtual machine with 2 CPUs of an AMD EPYC and no accelerator, 21 November 2026, PyTorch 2.13.0, TensorFlow
+    2.21.0, Keras 3.15.1; many other programs ran beside it, and none of this is an experiment. The two programs of the
+    study give the same first loss, number of steps and accuracy, to the last digit, in both frameworks. On one CPU,
+    with 1,000 images and one run each (PyTorch), both took 9.4 CPU-seconds: workers save no CPU time. That an
+    accelerator waits less was not measured, as there was none.
+    A tf.data map of 40 matrix inversions, whose reader pauses 0.2 s after every batch of 4, two rounds on the busy
+    machine: the reader waited 5.1 and 6.6 s where the function is stateless, 8.0 and 9.8 s with TensorFlow's own
+    optimizations off, 7.4 and 9.0 s where it draws a random number, and 5.6 and 7.4 s when that one got
+    num_parallel_calls. Each took 1.1 to 1.2 CPU-seconds.
     `wattleak study loader-in-training-process` measures it on your machine, as an experiment.
 
 Fix safety
