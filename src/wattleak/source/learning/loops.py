@@ -173,7 +173,7 @@ def _is_epoch_of_backwards(module: Module, loop: ast.AST) -> bool:
 # -- evaluation ------------------------------------------------------------------------------------------------------
 
 
-def _evaluates(module: Module, loop: ast.AST) -> bool:
+def _evaluates(module: Module, loop: Loop) -> bool:
     """Tell whether a loop that runs a model does so over a loader, or over batches that it draws itself."""
     if steps.in_forward(module, loop):
         return False
