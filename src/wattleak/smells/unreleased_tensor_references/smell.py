@@ -58,7 +58,7 @@ Evidence
     have something to keep took 22 % more, kept or not: that is extra work, and another matter.
     The two programs of the study (seeds 0 and 1), peak memory: PyTorch 398 and 407 MB against 490 and 488 MB, for 26 MB
     of tensors, because what is kept lies between what is not; Keras 800 and 798 MB against 825 and 831 MB. CPU time:
-    8.0 and 8.2 s against 8.6 and 8.3 s; 16.4 and 17.9 s against 16.9 and 16.4 s, no difference that two runs could show.
+    8.0 and 8.2 s against 8.6 and 8.3 s; 16.4 and 17.9 s against 16.9 and 16.4 s, nothing that two runs could show.
     Losses, steps and accuracy were the same to the last digit.
     `wattleak study unreleased-tensor-references` measures it on your machine, as an experiment.
 
