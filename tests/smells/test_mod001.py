@@ -939,8 +939,9 @@ def run(path: Path, *words: str, seed: int = 3) -> dict[str, float]:
     return json.loads(line.removeprefix("WATTLEAK "))
 
 
-@pytest.mark.torch
-@pytest.mark.parametrize("framework", ["torch", "keras"])
+@pytest.mark.parametrize(
+    "framework", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("torch", "keras")]
+)
 def test_both_programs_learn_the_same(framework: str) -> None:
     pytest.importorskip({"torch": "torch", "keras": "tensorflow"}[framework])
     results = [run(path, "--train-images", "256", "--epochs", "3") for path in PAIRS[framework]]
@@ -995,9 +996,12 @@ print("WATTLEAK " + json.dumps({"accuracy": -losses[-1], "first_loss": losses[0]
 """
 
 
-@pytest.mark.torch
 @pytest.mark.parametrize(
-    ("library", "code"), [("torch", CLEAN_TORCH), ("tensorflow", CLEAN_KERAS)], ids=["torch", "keras"]
+    ("library", "code"),
+    [
+        pytest.param("torch", CLEAN_TORCH, id="torch", marks=pytest.mark.torch),
+        pytest.param("tensorflow", CLEAN_KERAS, id="keras", marks=pytest.mark.keras),
+    ],
 )
 def test_a_program_of_somebody_elses_learns_the_same_with_the_smell_in_it(
     library: str, code: str, tmp_path: Path

@@ -68,7 +68,9 @@ Evidence
     Keras 3.15.1 on TensorFlow 2.21.0: 95 ms to build and compile, 57 ms to load the checkpoint, 1,344 ms to trace the
     train function again, and 175 ms more where evaluate() is traced too; 16 steps of training took 1,160 ms. Memory
     grew by 3.5 MB for each instance, and by 0.5 MB a round with one instance. So nine tenths of it are re-tracing, and
-    it weighs the less, the longer an epoch is.
+    it weighs the less, the longer an epoch is. One whole run of each program, at another load of the machine, took 17.6
+    and 19.4 CPU-seconds: 0.6 for each of the 3 further instances, so the figures above are high by what a busy machine
+    adds; their proportions are what can be read from them.
 
     PyTorch 2.13.0, one thread: 1.5 ms to build the model and its optimizer, 7.3 ms to load the checkpoint; 16 steps
     took 990 ms. Memory stayed flat. Without torch.compile(), which was not tried, there is nothing to trace: for a
