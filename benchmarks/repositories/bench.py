@@ -23,7 +23,9 @@ from benchmarks import page
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("WATTLEAK_BENCH_CACHE") or Path.home() / ".cache" / "wattleak" / "bench") / "repositories"
+READ = (".py", ".pyw", ".ipynb", ".sh", ".bash", ".sbatch", ".slurm", ".yml", ".yaml", ".toml", ".json", ".env")
 SHOWN = ("error", "warning")  # what the promise is about; notes are listed, too
+ABSENT = ".absent"  # what a mirror did not have
 AROUND = 12  # lines of a finding that a reader sees on each side
 
 
@@ -74,10 +76,26 @@ def tree(name: str, commit: str, mirrors: Path | None) -> Path:
     elif not git.exists():
         url = f"https://github.com/{name}"
         subprocess.run(["git", "clone", "--quiet", "--bare", "--filter=blob:none", url, str(git)], check=True)
-    packed = subprocess.run(["git", "-C", str(git), "archive", commit], check=True, capture_output=True).stdout
-    subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)
+    listed = subprocess.run(
+        ["git", "-C", str(git), "ls-tree", "-r", "-z", "--name-only", commit],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\0")
+    names = [name for name in listed if name.endswith(READ) or Path(name).name.startswith(("Dockerfile", ".env"))]
+    absent = [name for name in names if not _take(git, f"{commit}:{name}", folder / name)]
+    (folder / ABSENT).write_text("".join(f"{name}\n" for name in absent))
     (folder / ".complete").touch()
     return folder
+
+
+def _take(git: Path, blob: str, target: Path) -> bool:
+    """Write one file; False where a mirror lacks it (they leave the largest files out)."""
+    done = subprocess.run(["git", "-C", str(git), "cat-file", "blob", blob], check=False, capture_output=True)
+    if done.returncode == 0:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(done.stdout)
+    return done.returncode == 0
 
 
 def scan(name: str, folder: Path) -> list[Found]:

@@ -667,3 +667,18 @@ def test_an_injected_program_really_holds_its_tensors(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
         alive.append(int(done.stdout))
     assert alive == [1, 16]
+
+
+def test_times_that_a_step_returns_beside_its_backward_are_no_tensors(tmp_path: Path) -> None:
+    """timm's benchmark.py: the step calls backward() and returns how long its parts took."""
+    program = tmp_path / "bench.py"
+    program.write_text(
+        "import time\nimport torch\n\n\nclass Bench:\n    def run(self, count):\n        def step(detail=False):\n"
+        "            start = time.perf_counter()\n            output = self.model(self.inputs)\n"
+        "            middle = time.perf_counter()\n            self.loss(output, self.target).backward()\n"
+        "            self.optimizer.step()\n            return middle - start, time.perf_counter() - middle\n\n"
+        "        forward = backward = 0.0\n        for _ in range(count):\n            first, second = step(True)\n"
+        "            forward += first\n            backward += second\n        return forward, backward\n"
+    )
+
+    assert scan(program, select=["REF001"]).findings == ()

@@ -139,6 +139,10 @@ def called(module: Module, call: ast.Call, last: frozenset[str]) -> str | None:
 def library_name(module: Module, expression: ast.expr) -> str | None:
     """Return the dotted name of something outside the project; its own things may have the same name."""
     known = referents(module, expression)
+    if known is None and module.notebook is not None:
+        return dotted_name(
+            module, expression
+        )  # a cell that does not parse may bind anything; the others still say what
     if known is None or any(isinstance(referent, Class | Function | ModuleRef) for referent in known):
         return None
     names = {name_of(referent) for referent in known}

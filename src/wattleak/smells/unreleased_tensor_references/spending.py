@@ -66,15 +66,22 @@ def _makers(value: ast.expr, names: set[str], body: list[ast.stmt]) -> Iterator[
 
 
 def _runs_backward(module: Module, call: ast.Call) -> bool:
-    """Tell whether a call is one of a function of the project that calls backward() itself."""
+    """Tell whether a call is one of a function of the project that calls backward() on what it returns."""
     known = referents(module, call.func)
     if known is None:
         return False
-    return any(
-        isinstance(one, Function)
-        and any(isinstance(node, ast.Call) and bool(_roots(node)) for node in own_nodes(one.node))
-        for one in known
-    )
+    return any(isinstance(one, Function) and _returns_a_root(list(own_nodes(one.node))) for one in known)
+
+
+def _returns_a_root(nodes: list[ast.AST]) -> bool:
+    """Tell whether backward() starts from a name that is returned as it is: not from what times are returned beside."""
+    roots = set().union(*(_roots(node) for node in nodes if isinstance(node, ast.Call)))
+    returned: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Return) and node.value is not None:
+            pieces = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            returned |= {piece.id for piece in pieces if isinstance(piece, ast.Name)}
+    return bool(roots & returned)
 
 
 def _made_together(roots: set[str], body: list[ast.stmt]) -> set[str]:
