@@ -25,9 +25,9 @@ Why it costs
     A parallel loop ends when its last thread ends. With more threads than CPUs some of them have no CPU, and those that
     do have one wait for them; OpenMP threads wait by spinning, which burns the CPU that the others need. A network has
     thousands of such loops in each epoch. How much it costs depends on the library: libgomp (PyTorch, scikit-learn)
-    spins, TensorFlow's threads sleep, OpenBLAS, XGBoost and CatBoost cut the number down to the CPUs that they find, and
-    idle pools (inter-op threads) only take memory.
-    So the line alone is a suspicion; `wattleak study unnecessary-parallelism` measures it.
+    spins, TensorFlow's threads sleep, OpenBLAS, XGBoost and CatBoost cut the number down to the CPUs that they find,
+    and idle pools (inter-op threads) only take memory. So the line alone is a suspicion, and
+    `wattleak study unnecessary-parallelism` measures it.
 
 Example
 
@@ -61,10 +61,10 @@ Evidence
     What was seen of the other pairs (same machine and day, other programs took most of its CPUs, so no times):
     TensorFlow 2.21.0 with Keras 3.15.1 took 15.1 and 15.7 CPU-seconds with 16 threads, 13.8 and 14.2 with 2, and gave
     up its CPU five times as often: its threads sleep where OpenMP's spin. The first loss was the same to the last
-    digit, the accuracy differed by 0.001. scikit-learn 1.9.1 (two rounds of boosting) gave up its CPU 940,000 times with
-    16 threads and 812 times with 2, at the same accuracy. In a process that is given OMP_NUM_THREADS=1, as joblib gives
-    it to its own, LightGBM 4.7.0 and CatBoost 1.2.10 still started a thread for each CPU and TensorFlow its pools;
-    XGBoost 3.4.1 and PyTorch kept to one thread, XGBoost also when it was told to take six.
+    digit, the accuracy differed by 0.001. scikit-learn 1.9.1 (two rounds of boosting) gave up its CPU 940,000 times
+    with 16 threads and 812 times with 2, at the same accuracy. In a process that is given OMP_NUM_THREADS=1, as joblib
+    gives it to its own, LightGBM 4.7.0 and CatBoost 1.2.10 still started a thread for each CPU and TensorFlow its
+    pools; XGBoost 3.4.1 and PyTorch kept to one thread, XGBoost also when it was told to take six.
 
 Fix safety
 
