@@ -43,8 +43,9 @@ for one file alone, and faster.
 Environment variables are in `variables`: a rule that looks at them has a `detect_variables(file, *, cpus)` and asks
 `file.assignments` (name, value, scope, command, CPUs granted) or, for YAML, JSON and TOML, `file.entries`.
 
-Training code has questions of its own in `learning`: is it a model, a loader, an optimizer; which loops run over batches
-and which over epochs; does a tensor hold its graph; are gradients off; is there an accelerator; how often does this run.
+Training code has questions of its own in `learning`: is it a model, a loader, an optimizer; which loops run over
+batches and which over epochs; does a tensor hold its graph; are gradients off; is there an accelerator; how often does
+this run.
 
 Positions: lines from 1 and columns from 0 in characters, through `module.span(node)`. A notebook is one module; the
 scan turns its lines into cell and line, so a rule need not know.
