@@ -22,8 +22,8 @@ venv: .venv/.ready ## make .venv with everything that the demo and the tests nee
 demo: venv ## prove what a smell costs on real training: about three minutes on two cores, ends with verdict and report
 	$(BIN)/wattleak study unnecessary-parallelism --blocks $(DEMO_BLOCKS) --report
 
-study: venv frameworks ## what every smell costs in every framework, as experiments, and a league table: hours
-	$(BIN)/wattleak study all
+study: venv frameworks ## what every smell costs in every framework: experiments, league table, the evidence of findings
+	$(BIN)/python -m benchmarks smells
 
 test: venv ## run the checks and the tests; what needs a browser or TensorFlow says so and is skipped
 	$(MAKE) --no-print-directory lint
