@@ -289,6 +289,11 @@ def test_a_step_that_waits_anyway_is_for_auditors(step: tuple[str, ...]) -> None
     assert finding.persona is Persona.AUDITOR
 
 
+def test_a_module_that_comes_back_from_a_server_is_no_value_of_the_device() -> None:
+    """pytorch/examples distributed/rpc: `m.cpu()` moves a model, and its gradients are needed there."""
+    assert not found(program("model = fetch([p.grad for p in model.cpu().parameters()], output).cuda()"))
+
+
 def test_a_training_in_a_test_is_for_auditors() -> None:
     (finding,) = found("import pytest\n" + program("total += loss.item()"), "test_train.py")
     assert finding.persona is Persona.AUDITOR

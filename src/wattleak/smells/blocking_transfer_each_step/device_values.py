@@ -64,6 +64,11 @@ class DeviceValues:
     def __init__(self, module: Module, function: ast.AST, hops: int = _HOPS) -> None:
         self._module = module
         self._hops = hops
+        self._called = {  # a module, whatever is assigned to it: `m = server.update(m).cuda()`, then `m(inputs)`
+            node.func.id
+            for node in own_nodes(function)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
         self._grades: dict[str, Grade] = dict.fromkeys(_differentiated(function), Grade.SURE)
         self._given: dict[ast.Call, Grade | None] = {}  # what functions of the project give back
         self.host: set[str] = set()  # names that get a number of the host somewhere too
@@ -87,7 +92,7 @@ class DeviceValues:
         """Return how sure it is that the value of an expression is on the device."""
         match node:
             case ast.Name(id=name):
-                return self._grades.get(name, Grade.NO)
+                return Grade.NO if name in self._called else self._grades.get(name, Grade.NO)
             case ast.Attribute(attr=name, value=value):
                 return Grade.NO if name in _ABOUT else self.grade(value)
             case ast.Subscript(value=value) | ast.Starred(value=value) | ast.NamedExpr(value=value):
