@@ -1,6 +1,6 @@
 """`python -m benchmarks smells ...` (`make study`): every smell in every framework, and what it cost, kept as evidence.
 
-Runs `wattleak study all` with the words given here (`--blocks 6`, `--resume ID`), writes `evidence.json` into the folder
+Runs `wattleak study all` with the words given here (names with commas, `--blocks 6`, `--resume ID`), writes `evidence.json` into the folder
 of each smell, which findings and `wattleak explain` quote, and docs/results/smells.md. Nothing else writes those files.
 """
 
@@ -25,7 +25,8 @@ PACKAGES = {"torch": ("torch",), "keras": ("tensorflow-cpu", "tensorflow", "kera
 
 
 def run(asked: list[str]) -> None:
-    command = [sys.executable, "-m", "wattleak", "study", "all", "--json", "--store", str(STORE), *asked]
+    names, more = (asked[0], asked[1:]) if asked and not asked[0].startswith("-") else ("all", asked)
+    command = [sys.executable, "-m", "wattleak", "study", names, "--json", "--store", str(STORE), *more]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.returncode)

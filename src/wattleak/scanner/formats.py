@@ -87,8 +87,8 @@ def finding_document(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "severity": finding.severity.value,
         "confidence": finding.confidence.name.lower(),
-        "measured": measured(finding.code),
         "fix": None if finding.fix is None else _fix_document(finding.fix),
+        "measured": measured(finding.code),
     } | ({} if finding.cell is None else {"cell": finding.cell})
 
 

@@ -42,7 +42,7 @@ def test_a_fixed_seed_gives_the_same_numbers_however_many_processes_share_the_wo
 
 
 def test_it_notices_an_interval_that_is_too_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    def overconfident(reference: list[float], candidate: list[float], _level: float) -> Change:
+    def overconfident(reference: list[float], candidate: list[float], _level: float, **_more: bool) -> Change:
         return paired_change(reference, candidate, 0.80)
 
     monkeypatch.setattr(comparison, "paired_change", overconfident)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wattleak.scanner import formats
 from wattleak.scanner.formats import finding_document, render_concise, render_full, result_document
 from wattleak.scanner.scan import ScanResult, scan
 
@@ -22,7 +23,8 @@ def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScanResult:
     return scan(["train.py", "bad.py"], cpus=2)
 
 
-def test_full(result: ScanResult) -> None:
+def test_full(result: ScanResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "measured", lambda _code: ["torch: CPU time +1.0 % [+0.5, +1.5]; quality equivalent"])
     assert render_full(result) == (
         "PAR001 unnecessary-parallelism: torch.set_num_threads asks for 64 threads where 2 CPUs are allowed; "
         "OpenMP threads that find no CPU spin while they wait\n"
@@ -34,6 +36,7 @@ def test_full(result: ScanResult) -> None:
         "  = note: high confidence\n"
         "  = fix: use the number of CPUs that the process may use (unsafe: the number may be right on the machine that "
         "it was meant for, and the number of threads decides in which order floating-point numbers are added)\n"
+        "  = measured: torch: CPU time +1.0 % [+0.5, +1.5]; quality equivalent\n"
         "  = help: wattleak explain PAR001\n"
         "\n"
         "bad.py:1: does not parse: '(' was never closed\n"
@@ -60,7 +63,7 @@ def test_json_has_the_promised_keys_and_positions_from_one(result: ScanResult) -
     (finding,) = document["findings"]
     assert list(finding) == [
         *("code", "name", "path", "line", "column", "end_line", "end_column"),
-        *("message", "severity", "confidence", "fix"),
+        *("message", "severity", "confidence", "fix", "measured"),
     ]
     assert (finding["path"], finding["line"], finding["column"], finding["end_column"]) == ("train.py", 4, 23, 25)
     assert (finding["severity"], finding["confidence"]) == ("warning", "high")

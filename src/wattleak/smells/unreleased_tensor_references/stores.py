@@ -144,9 +144,10 @@ def _besides(target: ast.expr, value: ast.expr) -> tuple[ast.expr, ...] | None:
 
 
 def _leaves(value: ast.expr) -> Iterator[ast.expr]:
-    match value:
-        case ast.BinOp(left=left, right=right, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
-            yield from _leaves(left)
-            yield from _leaves(right)
-        case _:
-            yield value
+    waiting = [value]  # a sum may be written with thousands of terms: no recursion
+    while waiting:
+        match node := waiting.pop():
+            case ast.BinOp(left=left, right=right, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
+                waiting += [right, left]
+            case _:
+                yield node
