@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks import page
 from wattleak.reports import units, words
-from wattleak.smells.evidence import FILE
-from wattleak.smells.registry import find_smell
+from wattleak.smells.evidence import FILE, Change, evidence
+from wattleak.smells.registry import all_smells, find_smell
 
 STORE = Path(__file__).parent / ".cache" / "smells"
 MEASURED = ("counter", "sampled")
@@ -34,7 +34,7 @@ def run(asked: list[str]) -> None:
     entries = [entry for entry in document["league"] if entry["experiment_id"] is not None]
     for entry in entries:
         keep(entry)
-    write(entries, [entry for entry in document["league"] if entry["experiment_id"] is None])
+    write([entry for entry in document["league"] if entry["experiment_id"] is None])
 
 
 def keep(entry: dict[str, Any]) -> None:
@@ -78,44 +78,33 @@ def versions(framework: str) -> dict[str, str]:
     return found
 
 
-def write(entries: list[dict[str, Any]], absent: list[dict[str, Any]]) -> None:
-    names = [
-        name for name in KEPT if any(counts(name, entry["metrics"].get(name, {"origin": ""})) for entry in entries)
-    ]
+def write(absent: list[dict[str, Any]]) -> None:
+    """The page of everything that is kept, of this run and of earlier ones."""
+    kept = [(smell, item) for smell in all_smells() for item in evidence(smell)]
+    names = [name for name in KEPT if any(name in item.changes for _, item in kept)]
     rows = []
-    for entry in entries:
-        cells = []
-        for name in names:
-            metric = entry["metrics"].get(name)
-            shown = metric is not None and counts(name, metric)
-            cells.append(
-                " ".join(units.change_with_interval(*(metric[key] for key in ("change", "low", "high")))).strip()
-                if shown
-                else ""
-            )
-        verdict = entry["verdict"].replace("_", " ").upper()
-        runs = str(entry["metrics"][entry["primary_metric"]]["blocks"])
-        rows.append(
-            [
-                f"{entry['smell']} ({entry['code']})",
-                entry["framework"],
-                runs,
-                verdict,
-                *cells,
-                entry["quality"]["state"].replace("_", " "),
-            ]
-        )
+    for smell, item in kept:
+        cells = [_shown(item.changes.get(name)) for name in names]
+        verdict = item.verdict.replace("_", " ").upper()
+        what = [f"{smell.name} ({smell.code})", item.framework, str(item.runs), verdict]
+        rows.append([*what, *cells, item.quality.replace("_", " "), item.date])
     missing = "".join(
-        f"\nNot run: {entry['smell']} ({entry['framework']}): {entry['absent_because']}.\n" for entry in absent
+        f"Not run: {entry['smell']} ({entry['framework']}): {entry['absent_because']}.\n" for entry in absent
     )
     page.write(
         "smells",
         "What each smell costs",
-        "`wattleak study all`: the bad program of each smell against the good one, in fresh processes and random order, the "
-        "same seeds, on the Fashion-MNIST images that come with wattleak. Changes with their 95 % intervals; EQUAL: the "
+        "`wattleak study`: the bad program of each smell against the good one, in fresh processes and random order, the "
+        "same seeds, on the Fashion-MNIST images that come with wattleak. Changes with their 95 % intervals. EQUAL: the "
         "interval lies within ±2 %; NOT ENOUGH RUNS: neither a difference nor its absence was shown by so many runs on "
         "this machine.",
-        ["smell", "framework", "runs", "verdict", *(words.title(name) for name in names), "quality"],
+        ["smell", "framework", "runs", "verdict", *(words.title(name) for name in names), "quality", "date"],
         rows,
         missing,
     )
+
+
+def _shown(change: Change | None) -> str:
+    if change is None:
+        return ""
+    return " ".join(units.change_with_interval(change.change, change.low, change.high)).strip()

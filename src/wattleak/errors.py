@@ -48,6 +48,12 @@ class MeasurementError(WattleakError):
     exit_code = ExitCode.NOT_TRUSTWORTHY
 
 
+class Interrupted(WattleakError):
+    """Somebody asked the whole to end, not one of its parts."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 class OwnFailure(WattleakError):
     exit_code = ExitCode.OWN_FAILURE
 

@@ -68,7 +68,7 @@ def _entry(
     from wattleak.analysis.comparison import compare
     from wattleak.cli.compare import experiment
     from wattleak.cli.study import missing_for, treatments
-    from wattleak.errors import WattleakError
+    from wattleak.errors import Interrupted, WattleakError
     from wattleak.experiment.league import Entry
     from wattleak.store.sqlite import SqliteStore
 
@@ -96,6 +96,8 @@ def _entry(
     own = Copy(**{**vars(args), "resume": None if stored is None else stored.id})
     try:
         experiment(treatments(smell, framework, words), settings, own, title=title, kind="study", conclude=conclude)
+    except Interrupted:
+        raise
     except WattleakError as error:  # one study that fails must not cost the others
         return Entry(smell.name, smell.code, framework, absent_because=error.message)
     if not kept:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wattleak.errors import Interrupted
 from wattleak.executors.step_watch import StepWatch
 from wattleak.meters.clock import MonotonicClock
 from wattleak.recorder.launch import Streams, launch, new_run_folder
@@ -64,7 +65,10 @@ class LocalExecutor:
         self.clock: Clock = MonotonicClock()
 
     def run(self, variant: Variant, planned: PlannedRun, context: RunContext) -> tuple[Measurement, str | None]:
-        """Run it and say, if it cannot count, why: it failed, was ended, or ran too long."""
+        """Run it and say, if it cannot count, why: it failed, was ended, or ran too long.
+
+        Raises Interrupted when this process was asked to end meanwhile.
+        """
         root = self._roots.get(variant.name)
         folder = new_run_folder(self._store if root is None else self._store.resolve(), context.run_id)
         work = folder / "work"
@@ -94,6 +98,11 @@ class LocalExecutor:
             )
         with recording:
             end = self._wait(recording, context, StepWatch(folder))
+        if recording.told is not None:  # else the next run would begin
+            raise Interrupted(
+                f"interrupted by {signal.Signals(recording.told).name} in run {context.run_id}, which does not count",
+                f"what was finished is kept: wattleak compare --resume {context.experiment}",
+            )
         printed = reported_on_stdout(stdout, context.quality_regex)
         measurement = read_measurement(folder, region=self._region, pue=self._pue, more=printed)
         return measurement, _failure(measurement, folder, end, context)

@@ -83,12 +83,13 @@ class Recording:
         self._address = address
         self._before: dict[int, Any] = {}
         self.pid = pid
+        self.told: int | None = None  # the signal by which somebody asked this process to end, meanwhile
 
     def __enter__(self) -> Self:
         for number in _PASSED_ON:
             self._before[number] = signal.signal(number, self._pass_on)
         for number in _KEPT_AWAY:
-            self._before[number] = signal.signal(number, lambda *_: None)
+            self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -129,7 +130,11 @@ class Recording:
             return Ended(None, os.WTERMSIG(status), None, recorder_lost=True)
         return Ended(os.WEXITSTATUS(status), None, None, recorder_lost=True)
 
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.told = number
+
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        self.told = number
         with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
             os.kill(self.pid, number)
 

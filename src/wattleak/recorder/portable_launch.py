@@ -75,12 +75,13 @@ class PortableRecording:
         self._line = line
         self._before: dict[int, Any] = {}
         self.pid = pid
+        self.told: int | None = None  # the signal by which somebody asked this process to end, meanwhile
 
     def __enter__(self) -> Self:
         for name in (*_PASSED_ON, *_KEPT_AWAY):
             number = getattr(signal, name, None)
             if number is not None:
-                handler = self._pass_on if name in _PASSED_ON else _leave_alone
+                handler = self._pass_on if name in _PASSED_ON else self._note
                 self._before[number] = signal.signal(number, handler)
         return self
 
@@ -118,7 +119,11 @@ class PortableRecording:
             code = None
         return Ended(code, None, None, recorder_lost=True)
 
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.told = number
+
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        self.told = number
         with contextlib.suppress(OSError):  # it has just ended by itself
             os.kill(self.pid, number)
 
@@ -215,7 +220,3 @@ def _answer_of(process: subprocess.Popen[bytes], server: socket.socket, token: s
             control.settimeout(None)
             return control
         control.close()
-
-
-def _leave_alone(_number: int, _frame: FrameType | None) -> None:
-    """The signal is for the workload, which gets it too."""
