@@ -200,6 +200,7 @@ def write(
         f"Precision of errors and warnings: **{precision}** ({right} of {shown_in_all}; asked: 95 %). Density: "
         f"**{1000 * shown_in_all / total:.3f}** per 1,000 lines (asked: at most 0.3)."
         + (f" **{open_} not judged yet.**" if open_ else "")
+        + f"\n\n{json.loads((HERE / 'commits.json').read_text())['history']}"
         + f"\n\n## Every finding\n\n| finding | severity | first reader | second reader |\n|---|---|---|---|\n{listed}",
     )
 
