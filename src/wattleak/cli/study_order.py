@@ -23,7 +23,7 @@ def beside_randomised(
 
         from wattleak.analysis.comparison import compare
         from wattleak.analysis.halves import halves
-        from wattleak.cli.compare import tell
+        from wattleak.cli.compare import end, tell
         from wattleak.documents import comparison_document
         from wattleak.reports.beside import beside_document, render_beside
 
@@ -36,7 +36,7 @@ def beside_randomised(
         if args.json:
             document = comparison_document(finished, comparison, "study")
             print(json.dumps({**document, "beside": beside_document(same_program, randomised)}))
-            return tell_quietly(finished, comparison, settings, args)
+            return end(finished, comparison, settings, args)
         code = tell(finished, comparison, settings, args, "study")
         if not args.quiet:
             command = f"wattleak study {smell} --framework {framework}"
@@ -44,15 +44,6 @@ def beside_randomised(
         return code
 
     return conclude
-
-
-def tell_quietly(finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace) -> int:
-    """The report and the exit code, without printing the answer again."""
-    from argparse import Namespace as Copy
-
-    from wattleak.cli.compare import tell
-
-    return tell(finished, comparison, settings, Copy(**{**vars(args), "json": False, "quiet": True}), "study")
 
 
 def _randomised(store: SqliteStore, finished: Experiment) -> tuple[Experiment, Comparison] | None:

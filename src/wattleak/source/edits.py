@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from wattleak.errors import UsageError
 from wattleak.model import Edit
 from wattleak.source.lined import Span
+from wattleak.source.module import Module
+from wattleak.source.reading import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +35,11 @@ def apply(module: Lined, edits: Iterable[Edit]) -> str:
         position = end
     pieces.append(module.text[position:])
     return "".join(pieces)
+
+
+def still_parses(module: Module, edits: Iterable[Edit]) -> bool:
+    """Tell whether the program is still one when `edits` are made."""
+    return isinstance(parse(apply(module, edits), module.path), Module)
 
 
 def in_cell(notebook: Notebook, edit: Edit) -> Edit | None:

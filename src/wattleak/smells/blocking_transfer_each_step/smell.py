@@ -71,6 +71,7 @@ from wattleak.model import Confidence, Edit, Finding, Fix, Persona, Severity, Sm
 from wattleak.smells.blocking_transfer_each_step.accumulators import kept_on_device
 from wattleak.smells.blocking_transfer_each_step.injecting import candidates
 from wattleak.smells.blocking_transfer_each_step.transfers import Step, Transfer, waiting_steps
+from wattleak.smells.finding import finding_at
 from wattleak.source import flow
 from wattleak.source.edits import apply
 from wattleak.source.learning import FileRole, file_role
@@ -101,15 +102,11 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
             continue
         span = module.span(first.node)
         hidden = step.waits_anyway or file_role(module) is FileRole.TEST
-        yield Finding(
-            code=SMELL.code,
-            name=SMELL.name,
-            path=module.path,
-            line=span.line,
-            column=span.column + 1,
-            end_line=span.end_line,
-            end_column=span.end_column + 1,
-            message=_message(module, step),
+        yield finding_at(
+            SMELL,
+            module.path,
+            span,
+            _message(module, step),
             severity=Severity.INFO,
             confidence=Confidence.MEDIUM,
             fix=_fix(module, step),

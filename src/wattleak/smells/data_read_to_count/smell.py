@@ -65,6 +65,7 @@ from wattleak.model import Confidence, Edit, Finding, Severity, Smell
 from wattleak.smells.data_read_to_count import fixing
 from wattleak.smells.data_read_to_count.counting import Counting, countings
 from wattleak.smells.data_read_to_count.lengths import Length, length_of
+from wattleak.smells.finding import finding_at
 from wattleak.source import flow
 from wattleak.source.calls import repetitions
 from wattleak.source.edits import apply
@@ -99,15 +100,11 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
             continue
         message, confidence, length = judged
         span = module.span(found.node)
-        yield Finding(
-            code=SMELL.code,
-            name=SMELL.name,
-            path=module.path,
-            line=span.line,
-            column=span.column + 1,
-            end_line=span.end_line,
-            end_column=span.end_column + 1,
-            message=message,
+        yield finding_at(
+            SMELL,
+            module.path,
+            span,
+            message,
             severity=Severity.WARNING,
             confidence=confidence,
             fix=fixing.fix(module, found, length),

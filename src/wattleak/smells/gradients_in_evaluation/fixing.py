@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wattleak.model import Fix
 from wattleak.smells.gradients_in_evaluation import rewriting
 from wattleak.smells.gradients_in_evaluation.gradient_uses import wants_gradients
+from wattleak.source.edits import still_parses
 from wattleak.source.resolving import own_nodes
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def evaluation_fix(module: Module, found: Evaluation) -> Fix | None:
         edits = rewriting.wrap(module, [found.statement], f"{torch}.no_grad()")
         title = "turn gradients off around the evaluation"
         leaves = _leaves_statement(module, found)
-    if edits is None or not rewriting.still_parses(module, (*imports, *edits)):
+    if edits is None or not still_parses(module, (*imports, *edits)):
         return None
     return Fix(
         title=title,
@@ -50,7 +51,7 @@ def evaluation_fix(module: Module, found: Evaluation) -> Fix | None:
 def idle_tape_fix(module: Module, tape: IdleTape) -> Fix | None:
     """Return the edits that take away a tape that nobody asks."""
     edits = rewriting.unwrap(module, tape.block) if tape.may_go else None
-    if edits is None or not rewriting.still_parses(module, edits):
+    if edits is None or not still_parses(module, edits):
         return None
     return Fix(title="take the tape away", safe=True, edits=edits)
 
@@ -58,7 +59,7 @@ def idle_tape_fix(module: Module, tape: IdleTape) -> Fix | None:
 def recorded_fix(module: Module, found: RecordedEvaluation) -> Fix | None:
     """Return the edits that stop a tape while an evaluation runs."""
     edits = rewriting.wrap(module, [found.loop], f"{found.tape}.stop_recording()")
-    if edits is None or not rewriting.still_parses(module, edits):
+    if edits is None or not still_parses(module, edits):
         return None
     return Fix(
         title="stop recording during the evaluation",

@@ -6,13 +6,10 @@ import ast
 from typing import TYPE_CHECKING
 
 from wattleak.model import Edit
-from wattleak.source.edits import apply
-from wattleak.source.module import Module
-from wattleak.source.reading import parse
 from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from wattleak.source.module import Module
 
 _INDENT = "    "
 
@@ -98,11 +95,6 @@ def without_decorator(module: Module, decorator: ast.expr) -> tuple[Edit, ...] |
     if first[: span.column].strip() != "@" or last[span.end_column :].strip() or span.end_line >= len(module.lines):
         return None
     return (Edit(span.line, 0, span.end_line + 1, 0, ""),)
-
-
-def still_parses(module: Module, edits: Iterable[Edit]) -> bool:
-    """Tell whether the program is still one when `edits` are made."""
-    return isinstance(parse(apply(module, edits), module.path), Module)
 
 
 def _indent_of(module: Module, line: int) -> str:

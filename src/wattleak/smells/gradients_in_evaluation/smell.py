@@ -73,13 +73,13 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Edit, Finding, Fix, Persona, Severity, Smell
-from wattleak.smells.gradients_in_evaluation import rewriting
+from wattleak.smells.finding import finding_at
 from wattleak.smells.gradients_in_evaluation.evaluations import evaluations
 from wattleak.smells.gradients_in_evaluation.fixing import evaluation_fix, idle_tape_fix, recorded_fix
 from wattleak.smells.gradients_in_evaluation.injecting import candidates
 from wattleak.smells.gradients_in_evaluation.tapes import idle_tapes, recorded_evaluations
 from wattleak.source import flow
-from wattleak.source.edits import apply
+from wattleak.source.edits import apply, still_parses
 from wattleak.source.learning import FileRole, file_role
 from wattleak.source.module import Module
 from wattleak.source.reading import parse
@@ -104,15 +104,11 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
         if flow.runs_never(module, node):
             continue
         span = module.span(node)
-        yield Finding(
-            code=SMELL.code,
-            name=SMELL.name,
-            path=module.path,
-            line=span.line,
-            column=span.column + 1,
-            end_line=span.end_line,
-            end_column=span.end_column + 1,
-            message=message,
+        yield finding_at(
+            SMELL,
+            module.path,
+            span,
+            message,
             severity=Severity.WARNING,
             confidence=confidence,
             fix=fix,
@@ -146,7 +142,7 @@ def inject(module: Module) -> tuple[Edit, ...]:
     """
     before = _count(module)
     for edits in candidates(module):
-        after = parse(apply(module, edits), module.path) if rewriting.still_parses(module, edits) else None
+        after = parse(apply(module, edits), module.path) if still_parses(module, edits) else None
         if isinstance(after, Module) and _count(after) > before:
             return edits
     raise UsageError(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from wattleak.model import Edit
 from wattleak.smells.improper_model_reuse.constancy import Rounds, is_constant, within
 from wattleak.smells.improper_model_reuse.doings import Doing, acts
-from wattleak.source.edits import apply
+from wattleak.source.edits import still_parses
 from wattleak.source.lined import LINE_END
-from wattleak.source.module import Module
-from wattleak.source.reading import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from wattleak.source.module import Module
 
 _SETS_UP = frozenset({Doing.LOADS, Doing.SETS, Doing.LOOKS})
 
@@ -52,7 +52,7 @@ def move(module: Module, statements: Sequence[ast.stmt], before: ast.stmt) -> tu
     if any(edit is None for edit in edits):
         return None
     moved = (Edit(before.lineno, 0, before.lineno, 0, text), *(edit for edit in edits if edit is not None))
-    return moved if _still_parses(module, moved) else None
+    return moved if still_parses(module, moved) else None
 
 
 def _runs(module: Module, statements: Sequence[ast.stmt]) -> Iterator[tuple[int, int]]:
@@ -256,7 +256,3 @@ def _rebinds(statement: ast.stmt, names: set[str]) -> bool:
 
 def _head(loop: ast.For | ast.While) -> ast.expr:
     return loop.iter if isinstance(loop, ast.For) else loop.test
-
-
-def _still_parses(module: Module, edits: tuple[Edit, ...]) -> bool:
-    return isinstance(parse(apply(module, edits), module.path), Module)

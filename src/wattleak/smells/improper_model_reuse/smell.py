@@ -93,6 +93,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.model import Confidence, Finding, Fix, Persona, Severity, Smell
+from wattleak.smells.finding import finding_at
 from wattleak.smells.improper_model_reuse import hoisting, injecting, overwriting, recompiling
 from wattleak.smells.improper_model_reuse.making import SPEAKS
 from wattleak.smells.improper_model_reuse.rebuilding import Rebuild, describe, rebuilt
@@ -200,15 +201,11 @@ def _finding(
     persona: Persona = Persona.DEFAULT,
 ) -> Finding:
     span = module.span(node)
-    return Finding(
-        code=SMELL.code,
-        name=SMELL.name,
-        path=module.path,
-        line=span.line,
-        column=span.column + 1,
-        end_line=span.end_line,
-        end_column=span.end_column + 1,
-        message=message,
+    return finding_at(
+        SMELL,
+        module.path,
+        span,
+        message,
         severity=severity,
         confidence=confidence,
         fix=fix,

@@ -84,6 +84,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.model import Finding, Smell
+from wattleak.smells.finding import finding_at
 from wattleak.smells.library_path_mismatch import files, programs
 from wattleak.smells.library_path_mismatch.injecting import injected
 from wattleak.source.learning import FileRole, file_role
@@ -120,15 +121,11 @@ def detect_variables(file: VariableFile, *, cpus: int) -> Iterator[Finding]:  # 
 
 
 def _finding(path: Path, place: Place) -> Finding:
-    return Finding(
-        code=SMELL.code,
-        name=SMELL.name,
-        path=path,
-        line=place.span.line,
-        column=place.span.column + 1,
-        end_line=place.span.end_line,
-        end_column=place.span.end_column + 1,
-        message=place.message,
+    return finding_at(
+        SMELL,
+        path,
+        place.span,
+        place.message,
         severity=place.severity,
         confidence=place.confidence,
         fix=place.fix,

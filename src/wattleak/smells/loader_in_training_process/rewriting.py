@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Edit, Fix
 from wattleak.source.calls import argument
-from wattleak.source.edits import apply
-from wattleak.source.module import Module
-from wattleak.source.reading import parse
+from wattleak.source.edits import still_parses
 from wattleak.source.scopes import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from wattleak.source.module import Module
     from wattleak.source.scopes import Binding, Scope
 
 WORKERS = frozenset({"num_workers", "persistent_workers", "prefetch_factor", "multiprocessing_context", "in_order"})
@@ -106,11 +105,6 @@ def _start(module: Module, value: ast.expr, keyword: ast.keyword | None) -> tupl
         return module.span(value)[:2]
     line = module.lines[keyword.lineno - 1]
     return keyword.lineno, len(line.encode("utf-8", "surrogatepass")[: keyword.col_offset].decode("utf-8", "replace"))
-
-
-def still_parses(module: Module, edits: tuple[Edit, ...]) -> bool:
-    """Tell whether the program is still one when `edits` are made."""
-    return isinstance(parse(apply(module, edits), module.path), Module)
 
 
 def _fix(

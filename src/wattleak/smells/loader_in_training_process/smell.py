@@ -72,8 +72,10 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Edit, Finding, Persona, Severity, Smell
+from wattleak.smells.finding import finding_at
 from wattleak.smells.loader_in_training_process import generators, pydataset, pytorch, tfdata
-from wattleak.smells.loader_in_training_process.rewriting import WORKERS, drop_keywords, still_parses
+from wattleak.smells.loader_in_training_process.rewriting import WORKERS, drop_keywords
+from wattleak.source.edits import still_parses
 from wattleak.source.learning import FileRole, file_role
 from wattleak.source.loaders import makes_pytorch_loader
 
@@ -100,15 +102,11 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
     rules = (pytorch.cases, pydataset.cases, generators.cases, tfdata.cases)
     for case in chain.from_iterable(rule(module) for rule in rules):
         span = module.span(case.node)
-        yield Finding(
-            code=SMELL.code,
-            name=SMELL.name,
-            path=module.path,
-            line=span.line,
-            column=span.column + 1,
-            end_line=span.end_line,
-            end_column=span.end_column + 1,
-            message=case.message,
+        yield finding_at(
+            SMELL,
+            module.path,
+            span,
+            case.message,
             severity=Severity.WARNING,
             confidence=case.confidence,
             fix=case.fix,

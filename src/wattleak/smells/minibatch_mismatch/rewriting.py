@@ -7,12 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from wattleak.model import Edit
-from wattleak.source.edits import apply
-from wattleak.source.module import Module
-from wattleak.source.reading import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from wattleak.source.module import Module
 
 
 def without(module: Module, call: ast.Call, name: str) -> Edit | None:
@@ -64,11 +63,6 @@ def with_keyword(module: Module, call: ast.Call, name: str, value: str) -> Edit 
 def replaced(module: Module, node: ast.expr, text: str) -> Edit:
     """Return the edit that puts `text` in the place of `node`."""
     return Edit(*module.span(node), text)
-
-
-def still_parses(module: Module, edits: tuple[Edit, ...]) -> bool:
-    """Tell whether the program is still one when `edits` are made."""
-    return isinstance(parse(apply(module, edits), module.path), Module)
 
 
 def can_stand_at(module: Module, expression: ast.expr, place: ast.expr) -> bool:

@@ -78,6 +78,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.model import Finding, Smell
+from wattleak.smells.finding import finding_at
 from wattleak.smells.minibatch_mismatch.ignored import ignored
 from wattleak.smells.minibatch_mismatch.injecting import injected
 from wattleak.smells.minibatch_mismatch.larger import larger
@@ -110,15 +111,11 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
         if span[:2] in seen or flow.runs_never(module, found.node) or file_role(module) is not FileRole.PROGRAM:
             continue
         seen.add(span[:2])
-        yield Finding(
-            code=SMELL.code,
-            name=SMELL.name,
-            path=module.path,
-            line=span.line,
-            column=span.column + 1,
-            end_line=span.end_line,
-            end_column=span.end_column + 1,
-            message=found.message,
+        yield finding_at(
+            SMELL,
+            module.path,
+            span,
+            found.message,
             severity=found.severity,
             confidence=found.confidence,
             fix=found.fix,

@@ -6,13 +6,11 @@ import ast
 from typing import TYPE_CHECKING
 
 from wattleak.model import Edit
-from wattleak.source.edits import apply
-from wattleak.source.module import Module
-from wattleak.source.reading import parse
 from wattleak.source.scopes import Kind
 from wattleak.source.values import CpuMultiple, evaluate
 
 if TYPE_CHECKING:
+    from wattleak.source.module import Module
     from wattleak.source.scopes import Scope
 
 _INTRA_OP = "config.threading.set_intra_op_parallelism_threads"
@@ -110,11 +108,6 @@ def set_before_import(module: Module, variable: str, factor: int) -> tuple[Edit,
 
 def _first_import(module: Module, framework: str) -> ast.stmt | None:
     return next((statement for statement in module.tree.body if _imports(statement, framework)), None)
-
-
-def still_parses(module: Module, edits: tuple[Edit, ...]) -> bool:
-    """Tell whether the program is still one when `edits` are made."""
-    return isinstance(parse(apply(module, edits), module.path), Module)
 
 
 def _imports(statement: ast.stmt, framework: str) -> bool:

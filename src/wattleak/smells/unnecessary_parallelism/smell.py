@@ -83,6 +83,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Edit, Finding, Fix, Severity, Smell
+from wattleak.smells.finding import finding_at
 from wattleak.smells.unnecessary_parallelism import rewriting
 from wattleak.smells.unnecessary_parallelism.environment import variable_excess, variable_fix
 from wattleak.smells.unnecessary_parallelism.jobs import job_sites
@@ -91,6 +92,7 @@ from wattleak.smells.unnecessary_parallelism.nested import nestings
 from wattleak.smells.unnecessary_parallelism.sites import OPENMP, framework_numbers, openmp_numbers, sites
 from wattleak.smells.unnecessary_parallelism.worth import worth
 from wattleak.source import flow
+from wattleak.source.edits import still_parses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,15 +131,11 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:
 
 def _finding(module: Module, node: ast.expr, message: str, confidence: Confidence, fix: Fix | None) -> Finding:
     span = module.span(node)
-    return Finding(
-        code=SMELL.code,
-        name=SMELL.name,
-        path=module.path,
-        line=span.line,
-        column=span.column + 1,
-        end_line=span.end_line,
-        end_column=span.end_column + 1,
-        message=message,
+    return finding_at(
+        SMELL,
+        module.path,
+        span,
+        message,
         severity=Severity.WARNING,
         confidence=confidence,
         fix=fix,
@@ -152,15 +150,11 @@ def detect_variables(file: VariableFile, *, cpus: int) -> Iterator[Finding]:
         excess = variable_excess(made, cpus)
         if excess is None:
             continue
-        yield Finding(
-            code=SMELL.code,
-            name=SMELL.name,
-            path=file.path,
-            line=made.span.line,
-            column=made.span.column + 1,
-            end_line=made.span.end_line,
-            end_column=made.span.end_column + 1,
-            message=excess.message,
+        yield finding_at(
+            SMELL,
+            file.path,
+            made.span,
+            excess.message,
             severity=Severity.WARNING,
             confidence=excess.confidence,
             fix=variable_fix(file, made),
@@ -178,7 +172,7 @@ def inject(module: Module) -> tuple[Edit, ...]:
         UsageError: the program does not import a framework at the top of the file, or has taken the name `os`.
     """
     edits = _injected(module)
-    if edits is None or not rewriting.still_parses(module, edits):
+    if edits is None or not still_parses(module, edits):
         raise UsageError(
             f"{module.path} has no place where the threads of PyTorch or TensorFlow can be set",
             "import torch or tensorflow on a line of its own, at the top of the file",
@@ -213,7 +207,7 @@ def _fix(module: Module, site: Site) -> Fix | None:
         return None  # the callers say it, and go on saying it
     own = rewriting.own_cpu_count(module, site.node)
     edits = rewriting.replace(module, site.node, own, "str({})" if site.is_text else "{}")
-    if edits is None or not rewriting.still_parses(module, edits):
+    if edits is None or not still_parses(module, edits):
         return None
     order = "the number of threads decides in which order floating-point numbers are added"
     return Fix(
@@ -225,7 +219,7 @@ def _fix(module: Module, site: Site) -> Fix | None:
 
 
 def _nesting_fix(module: Module, nesting: Nesting) -> Fix | None:
-    if nesting.edit is None or not rewriting.still_parses(module, (nesting.edit,)):
+    if nesting.edit is None or not still_parses(module, (nesting.edit,)):
         return None
     return Fix(
         title=nesting.title,

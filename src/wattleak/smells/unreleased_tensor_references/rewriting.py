@@ -7,15 +7,13 @@ import itertools
 from typing import TYPE_CHECKING
 
 from wattleak.model import Edit
-from wattleak.source.edits import apply
-from wattleak.source.module import Module
-from wattleak.source.reading import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wattleak.smells.unreleased_tensor_references.holders import Holder
     from wattleak.smells.unreleased_tensor_references.stores import Store
+    from wattleak.source.module import Module
 
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
 
@@ -69,11 +67,6 @@ def keeping(module: Module, loop: ast.For | ast.AsyncFor | ast.While, name: str)
 
 
 _BLOCKS = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.While, ast.With, ast.If, ast.Try)
-
-
-def still_parses(module: Module, edits: tuple[Edit, ...]) -> bool:
-    """Tell whether the program is still one when `edits` are made."""
-    return isinstance(parse(apply(module, edits), module.path), Module)
 
 
 def _is_free(value: ast.expr) -> bool:

@@ -79,6 +79,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Edit, Finding, Fix, Persona, Severity, Smell
+from wattleak.smells.finding import finding_at
 from wattleak.smells.unreleased_tensor_references import rewriting
 from wattleak.smells.unreleased_tensor_references.judging import Leak, leak_of
 from wattleak.smells.unreleased_tensor_references.readings import Reading
@@ -86,6 +87,7 @@ from wattleak.smells.unreleased_tensor_references.spending import Spent
 from wattleak.smells.unreleased_tensor_references.steps import steps
 from wattleak.smells.unreleased_tensor_references.stores import Way
 from wattleak.smells.unreleased_tensor_references.tensors import Kept, is_output, kept
+from wattleak.source.edits import still_parses
 from wattleak.source.learning import FileRole, LoopRole, file_role, hot_loops
 
 if TYPE_CHECKING:
@@ -115,15 +117,11 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
             continue
         sure = leak.is_certain and step.loop is not None and not step.is_rare
         span = module.span(step.store.statement)
-        yield Finding(
-            code=SMELL.code,
-            name=SMELL.name,
-            path=module.path,
-            line=span.line,
-            column=span.column + 1,
-            end_line=span.end_line,
-            end_column=span.end_column + 1,
-            message=_message(module, leak),
+        yield finding_at(
+            SMELL,
+            module.path,
+            span,
+            _message(module, leak),
             severity=_severity(leak),
             confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
             fix=_fix(module, leak),
@@ -173,7 +171,7 @@ def _fix(module: Module, leak: Leak) -> Fix | None:
         known = leak.done is Reading.NUMBER or (leak.done is Reading.NEVER and leak.holder.is_local)
         if leak.used_up is not Spent.ROOT and not known:
             why = "code that was not scanned may call backward() on it"
-    if not edits or not rewriting.still_parses(module, edits):
+    if not edits or not still_parses(module, edits):
         return None
     return Fix(title=title, safe=why is None, edits=edits, why_unsafe=why)
 
@@ -193,7 +191,7 @@ def inject(module: Module) -> tuple[Edit, ...]:
             for name, value, path in _assigned(hot.node.body):
                 wanted = is_output(module, value, path) if large else not path and kept(module, value) >= Kept.SMALL
                 edits = rewriting.keeping(module, hot.node, name) if wanted else None
-                if edits is not None and rewriting.still_parses(module, edits):
+                if edits is not None and still_parses(module, edits):
                     return edits
     raise UsageError(
         f"{module.path} has no loop over batches in which a tensor that a model computed has a name",
