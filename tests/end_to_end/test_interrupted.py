@@ -50,3 +50,15 @@ def test_it_ends_at_once_and_goes_on_where_it_was(wattleak: CommandLine, number:
     finished = json.loads(wattleak("compare", "--resume", identity, "--json").stdout)
     assert finished["complete"] is True
     assert finished["failed_runs"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_between_two_runs_it_says_the_same(wattleak: CommandLine, number: signal.Signals) -> None:
+    process = wattleak.start("compare", "true", "true", "--blocks", "8", "--warmups", "0", "--cooldown", "1")
+    identity = begun(wattleak, process)  # nearly all of the time is spent in cooling down
+    process.send_signal(number)
+    _, told = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert f"interrupted by {number.name}" in told
+    assert f"wattleak compare --resume {identity}" in told

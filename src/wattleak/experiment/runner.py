@@ -20,6 +20,7 @@ from wattleak.errors import MeasurementError, UsageError
 from wattleak.experiment.control import ControlClock, control_run, control_variant
 from wattleak.experiment.design import planned_session
 from wattleak.experiment.gate import Rest
+from wattleak.experiment.interruption import told_between_runs
 from wattleak.experiment.race import Race
 from wattleak.model import CONTROL, Experiment, Run, RunContext
 
@@ -143,7 +144,7 @@ def run_experiment(
     `gate` holds each run back until the machine is at rest; `leftovers` watches for files that runs leave for each
     other. Raises UsageError when that session would have to be another one than `session`, and MeasurementError when a
     block failed three times, the very first warm-up failed, or a run read what an earlier one left: what was measured
-    until then is in the store.
+    until then is in the store. Raises Interrupted when this process is asked to end.
     """
     runs = list(before)
     index = session_to_run(plan, runs, session)
@@ -163,26 +164,27 @@ def run_experiment(
         tell(maker.make(planned, _next_attempt(runs, [planned])), done)
         control.ran()
 
-    for done, (number, whole) in enumerate(blocks):
-        if race.is_decided:
-            break
-        block = [planned for planned in whole if planned.variant not in race.dropped]
-        if not is_block_complete(runs, block) and control.is_due():
-            run_control(number, done)
-        while not is_block_complete(runs, block):
-            attempt = _next_attempt(runs, block)
-            _give_up_if_hopeless(runs[len(before) :], number)
-            for planned in block:
-                run = maker.make(planned, attempt, race.dropped)
-                tell(run, done)
-                maker.stop_if_it_went_on_from_another(run)
-                if run.failure is not None:
-                    break  # the rest of a block that cannot count would be energy for nothing
-            else:
-                control.block_done()
-        race.look(runs)
-    if control.is_due_at_end():
-        run_control(blocks[-1][0], len(blocks))
+    with told_between_runs(plan.experiment):
+        for done, (number, whole) in enumerate(blocks):
+            if race.is_decided:
+                break
+            block = [planned for planned in whole if planned.variant not in race.dropped]
+            if not is_block_complete(runs, block) and control.is_due():
+                run_control(number, done)
+            while not is_block_complete(runs, block):
+                attempt = _next_attempt(runs, block)
+                _give_up_if_hopeless(runs[len(before) :], number)
+                for planned in block:
+                    run = maker.make(planned, attempt, race.dropped)
+                    tell(run, done)
+                    maker.stop_if_it_went_on_from_another(run)
+                    if run.failure is not None:
+                        break  # the rest of a block that cannot count would be energy for nothing
+                else:
+                    control.block_done()
+            race.look(runs)
+        if control.is_due_at_end():
+            run_control(blocks[-1][0], len(blocks))
     complete = race.is_decided or all(
         is_session_complete(plan, runs, other, race.dropped) for other in range(plan.design.sessions)
     )

@@ -39,7 +39,7 @@ from wattleak.recorder.platforms import portable_platform
 from wattleak.recorder.rate import choose_rate, least_period_s
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType, TracebackType
 
     from wattleak.meters.probe import Probed
@@ -191,7 +191,8 @@ def launch(
     passed["WATTLEAK_RECORDER"] = address
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     descriptors = [fd for fd in (streams.stdout, streams.stderr) if isinstance(fd, int)]
-    with _ignored((*_PASSED_ON, *_KEPT_AWAY)):  # what a recorder is born with ignored, a terminal cannot end it with
+    # What a recorder is born with ignored, a terminal cannot end it with.
+    with _held_back((*_PASSED_ON, *_KEPT_AWAY)) as config["blocked"]:
         sidecar, control = start_sidecar(config, passed, (listen.fileno(), *descriptors))
     listen.close()
     answer = (read_line(control) or "").split()
@@ -385,13 +386,19 @@ def listen_for_spans(run_id: str) -> tuple[socket.socket, str]:
 
 
 @contextlib.contextmanager
-def _ignored(numbers: Sequence[signal.Signals]) -> Any:  # noqa: ANN401 - the type of a generator context is noise
+def _held_back(numbers: Sequence[signal.Signals]) -> Iterator[list[int]]:
+    """Let children be born with these signals ignored. Those that come meanwhile wait for us until the end of it.
+
+    Gives the signals that are blocked for it: a child is born with them blocked, too.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
-        yield
+        yield [int(number) for number in set(numbers) - mask]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def read_line(control: socket.socket) -> str | None:

@@ -225,6 +225,7 @@ def main() -> None:
     control = int(sys.argv[1])
     os.set_inheritable(control, False)
     config = _read_config(control)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, config.get("blocked") or ())  # they waited for who started us
     gc.disable()  # nothing here makes cycles, and looking for them costs as much as a sample
     if config["mode"] == "attach":
         # Leave the tree that is to be measured, and the terminal whose Ctrl-C is meant for it.
