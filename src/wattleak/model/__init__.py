@@ -88,6 +88,9 @@ if TYPE_CHECKING:
         RunSink as RunSink,
     )
     from wattleak.model.experiments import (
+        Search as Search,
+    )
+    from wattleak.model.experiments import (
         Session as Session,
     )
     from wattleak.model.experiments import (
@@ -181,6 +184,12 @@ if TYPE_CHECKING:
         Edit as Edit,
     )
     from wattleak.model.smells import (
+        Evidence as Evidence,
+    )
+    from wattleak.model.smells import (
+        EvidenceLevel as EvidenceLevel,
+    )
+    from wattleak.model.smells import (
         Finding as Finding,
     )
     from wattleak.model.smells import (
@@ -253,7 +262,7 @@ _HOLDS = {
         "QualityState",
         "Verdict",
     ),
-    "smells": ("Confidence", "Edit", "Finding", "Fix", "Persona", "Severity", "Smell"),
+    "smells": ("Confidence", "Edit", "Evidence", "EvidenceLevel", "Finding", "Fix", "Persona", "Severity", "Smell"),
 }
 
 if not TYPE_CHECKING:  # a checker would take any name for one that is held

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
+from wattleak.model.numbers import Origin
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wattleak.model.numbers import Interval
 
 
 class Severity(StrEnum):
@@ -80,3 +84,33 @@ class Finding:
     fix: Fix | None = None
     cell: int | None = None  # of a notebook, from 1: then the lines are those of the cell
     persona: Persona = Persona.DEFAULT
+
+
+class EvidenceLevel(StrEnum):
+    """How much is known of a smell at a place."""
+
+    SUSPECTED = "suspected"  # the code reads so
+    SEEN = "seen"  # a counter showed it, in a run of this program
+    MEASURED = "measured"  # an experiment with this program did
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a counter showed of a smell in one run: `value` is beyond `threshold`. Costs are so far, of this run."""
+
+    code: str  # of the smell, "MOD001"
+    path: str | None  # file of the user's own, absolute; None: the smell has no place in the code
+    line: int | None
+    counter: str  # "models built alike"
+    value: float
+    unit: str  # "", "B/step", "threads"
+    threshold: float
+    message: str
+    function: str | None = None
+    interval: Interval | None = None  # of `value`, where it is an estimate
+    origin: Origin = Origin.COUNTER  # of `value`
+    cost_s: float | None = None
+    cost_b: float | None = None
+    cost_j: float | None = None
+    pid: int | None = None  # of the process that it was seen in
+    level: EvidenceLevel = EvidenceLevel.SEEN

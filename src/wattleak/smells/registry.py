@@ -8,6 +8,11 @@ A `smell.py` is a module with
     detect_variables(file, *, cpus)          optional: the rule for environment variables in scripts, images, containers
                                              and configuration
 
+and, where a run can show the smell, a `probe.py` beside it:
+
+    probe(signals) -> evidence               what was observed in a run (wattleak.signals), as model.Evidence: a counter
+                                             beyond its threshold, never a guess; nothing where nothing was observed
+
 A rule asks `wattleak.source` what names stand for (see its docstring), across files where it must.
 
 and beside it, for each framework, a folder with `bad.py` and `good.py`: runnable programs that differ by the smell
@@ -32,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import ModuleType
 
-    from wattleak.model import Edit, Finding
+    from wattleak.model import Edit, Evidence, Finding
+    from wattleak.signals import Signals
     from wattleak.source.module import Module
     from wattleak.source.variables.reading import VariableFile
 
@@ -52,6 +58,10 @@ class Inject(Protocol):
     def __call__(self, module: Module) -> tuple[Edit, ...]: ...
 
 
+class Probe(Protocol):
+    def __call__(self, signals: Signals) -> Iterable[Evidence]: ...
+
+
 class Pair(NamedTuple):
     """The two programs of a study: they differ by the smell alone."""
 
@@ -69,6 +79,7 @@ class Room:
     file: Path
     line: int  # where its SMELL is defined
     detect_variables: DetectVariables | None = None
+    probe: Probe | None = None
 
 
 def all_smells() -> tuple[Smell, ...]:
@@ -163,7 +174,19 @@ def _room(module: ModuleType) -> Room:
         raise OwnFailure(
             f"{file}:{line}: this smell lacks SMELL, detect or inject", "write them; see wattleak.smells.registry"
         )
-    return Room(smell, detect, inject, file, line, getattr(module, "detect_variables", None))
+    return Room(smell, detect, inject, file, line, getattr(module, "detect_variables", None), _probe(module, file))
+
+
+def _probe(module: ModuleType, file: Path) -> Probe | None:
+    if not (file.parent / "probe.py").is_file():
+        return None
+    name = f"{module.__name__.rpartition('.')[0]}.probe"
+    probe: Probe | None = getattr(importlib.import_module(name), "probe", None)
+    if not callable(probe):
+        raise OwnFailure(
+            f"{file.parent / 'probe.py'}: there is no probe(signals) here", "write it; see wattleak.smells.registry"
+        )
+    return probe
 
 
 def _line_of_smell(file: Path) -> int:

@@ -1,0 +1,67 @@
+"""The agent: it runs inside the user's program and notes what happens there, for wattleak to read afterwards.
+
+Standard library only, Python 3.9 and later, imports nothing of wattleak. At boot it costs one small file and a finder
+on `sys.meta_path`; all else waits until a framework is imported (`hooks.py`). `agent.py` is what a hook uses.
+"""
+
+import os
+import sys
+import time
+
+from .hooks import LISTED
+
+the_agent = None  # of this process; None until a framework is imported
+_name = ""  # of the file in $WATTLEAK_SIGNALS that this process writes to
+
+
+def boot(folder: str) -> None:
+    """Report in, and wait for a framework, if $WATTLEAK_SIGNALS names a folder. `folder` is that of this package."""
+    global _name  # noqa: PLW0603 - one agent for one process
+    target = os.environ.get("WATTLEAK_SIGNALS")
+    if not target or _name:
+        return
+    pid = os.getpid()
+    _name = f"{pid}-{os.urandom(4).hex()}.jsonl"
+    version = ".".join(map(str, sys.version_info[:3]))
+    line = f'{{"k":"boot","t":{time.monotonic()!r},"pid":{pid},"python":"{version}"}}\n'
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(os.path.join(target, _name), flags, 0o600)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return  # nowhere to write to: as if we were not here
+    sys.meta_path.insert(0, Finder(target, folder))  # type: ignore[arg-type]
+
+
+class Finder:
+    """First on `sys.meta_path` and asked for every import of the program: two look-ups, then None."""
+
+    def __init__(self, target: str, folder: str) -> None:
+        self.triggers = dict(LISTED)  # name of a package -> modules of ours that have something to do then
+        self.waiting: dict = {}  # type: ignore[type-arg] # name of a module -> what to call after its import
+        self._place = target, folder, _name, os.getpid()
+
+    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - typing is slow
+        """None, or for a module that a hook waits for: the spec that the finders behind this one give."""
+        if name in self.triggers:
+            self._start(self.triggers.pop(name))
+        if name not in self.waiting:
+            return None
+        from .importing import spec_for
+
+        return spec_for(self, name, path, target)
+
+    def _start(self, modules: "tuple[str, ...]") -> None:
+        global the_agent  # noqa: PLW0603 - as above
+        try:
+            if the_agent is None:
+                from .agent import Agent
+
+                the_agent = Agent(*self._place, self.waiting)
+            for module in modules:
+                the_agent.load(module)
+        except Exception:  # measure says what was not seen; the program must not notice
+            pass

@@ -1,0 +1,40 @@
+"""Wrapping a function that has no public hook, so that nothing but the time of its calls changes."""
+
+from __future__ import annotations
+
+import functools
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .agent import Agent
+
+
+def surround(
+    agent: Agent,
+    owner: Any,
+    name: str,
+    before: Callable[..., Any] | None,
+    after: Callable[..., Any] | None,
+) -> None:
+    """See `Agent.around`. Static and class methods stay what they are; a name that is not there is left alone."""
+    held = vars(owner).get(name) if isinstance(owner, type) else None
+    original = held if held is not None else getattr(owner, name, None)
+    if original is None:
+        return
+    kind = type(original) if isinstance(original, (staticmethod, classmethod)) else None
+    function = original.__func__ if kind is not None else original
+    first = agent.guard(before) if before is not None else None
+    last = agent.guard(after) if after is not None else None
+
+    @functools.wraps(function)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        token = first(args, kwargs) if first is not None else None
+        result = function(*args, **kwargs)
+        if last is not None:
+            last(token, args, kwargs, result)
+        return result
+
+    setattr(owner, name, watched if kind is None else kind(watched))

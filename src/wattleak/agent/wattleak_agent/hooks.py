@@ -1,0 +1,8 @@
+"""Which modules of ours are loaded when which package is about to be imported: {"torch": ("hooks_torch",)}.
+
+A module that has something to do is `hooks_<what>.py` in this folder:
+
+    def register(agent): ...        # called once, under guard, before the package's own code runs
+"""
+
+LISTED: dict = {}  # type: ignore[type-arg] # of tuples of names

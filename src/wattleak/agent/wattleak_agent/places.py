@@ -1,0 +1,55 @@
+"""Whose code is it? The user's own files, apart from everything that was installed, shipped or generated."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+_INSTALLED = ("site-packages", "dist-packages")
+_GENERATED = ("__autograph_generated_file", "torchinductor_", "tmp_keras_")  # written by a framework, not by a person
+_TYPED = ("<stdin>", "<string>", "<ipython-input")  # python -, python -c, a notebook's cell
+_DEEPEST = 200  # frames; beyond that nobody is helped by a line
+
+
+class Places:
+    """Answers for code objects, each looked at once."""
+
+    def __init__(self, agent_folder: str) -> None:
+        stdlib = os.path.dirname(os.path.realpath(os.__file__))
+        folders = (agent_folder, os.path.dirname(os.__file__), stdlib, os.path.join(sys.prefix, "bin"))
+        self._foreign = tuple(folder + os.sep for folder in folders)
+        self._start = os.getcwd()  # the program may go elsewhere; a relative name is from here
+        self._own: dict[CodeType, bool] = {}
+
+    def innermost(self, frame: FrameType | None) -> tuple[str, int, str] | None:
+        """(file, line, function) of the first frame of the user's own, from `frame` outwards."""
+        own = self._own
+        for _ in range(_DEEPEST):
+            if frame is None:
+                return None
+            code = frame.f_code
+            mine = own.get(code)
+            if mine is None:
+                mine = self._is_own(code.co_filename, frame.f_globals.get("__name__") or "")
+                if len(own) > 20000:  # a program that makes functions without end
+                    own.clear()
+                own[code] = mine
+            if mine:
+                file = code.co_filename
+                return (file if file[0] == "<" else os.path.join(self._start, file)), frame.f_lineno, code.co_name
+            frame = frame.f_back
+        return None
+
+    def _is_own(self, file: str, module: str) -> bool:
+        if not file or module.partition(".")[0] in ("wattleak", "wattleak_agent"):
+            return False
+        if file[0] == "<":
+            return module == "__main__" and file.startswith(_TYPED)
+        if file.startswith(self._foreign):
+            return False
+        parts = file.split(os.sep)
+        return not any(part in _INSTALLED for part in parts) and not any(word in file for word in _GENERATED)
