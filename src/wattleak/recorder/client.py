@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import inspect
 import json
 import os
@@ -29,7 +30,8 @@ from wattleak.recorder.journal import append_fact
 from wattleak.recorder.platforms import portable_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import subprocess
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from wattleak.model import Carbon, ChannelEnergy, Estimate, Measurement, SpanCost
@@ -116,15 +118,21 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         stack.callback(_current_span.reset, token)
 
     def _attach(self, stack: contextlib.ExitStack) -> None:
-        from wattleak.meters.probe import probe_meters  # noqa: PLC0415 - a span does not need the meters
-        from wattleak.recorder import launch  # noqa: PLC0415
-
-        run_id = os.urandom(4).hex()
-        self._folder = launch.new_run_folder(self._store, run_id).resolve()
-        probed = probe_meters(idle_power_w=self._idle_power)
-        config = launch.attach_config(self._folder, probed, run_id=run_id, name=self.name, pid=os.getpid())
         platform = portable_platform()
-        address = _watch(config, run_id, stack) if platform is None else _watch_portably(config, platform, stack)
+        run_id = os.urandom(4).hex()
+        booting = _boot(run_id, stack) if platform is None else None
+        with _no_collection():
+            from wattleak.meters.probe import probe_meters  # noqa: PLC0415 - a span does not need the meters
+            from wattleak.recorder import launch  # noqa: PLC0415
+
+            self._folder = launch.new_run_folder(self._store, run_id).resolve()
+            probed = probe_meters(idle_power_w=self._idle_power)
+            config = launch.attach_config(self._folder, probed, run_id=run_id, name=self.name, pid=os.getpid())
+        if booting is not None:
+            address = booting.watch(config, stack)
+        else:
+            assert platform is not None
+            address = _watch_portably(config, platform, stack)
         stack.enter_context(
             _environment(
                 WATTLEAK_RECORDER=address,
@@ -315,23 +323,55 @@ class _Line:
             append_fact(str(journal), {"k": "close", "t": time.monotonic(), "id": span_id})
 
 
-def _watch(config: dict[str, Any], run_id: str, stack: contextlib.ExitStack) -> str:
-    """Have the Linux recorder watch this process until the stack ends; the address for spans."""
-    from wattleak.recorder import launch  # noqa: PLC0415 - a span does not need it
+class _Booting:
+    """A Linux recorder that boots while we think about what it is to record."""
 
-    listen, address = launch.listen_for_spans(run_id)
+    def __init__(
+        self, sidecar: subprocess.Popen[bytes], control: socket.socket, listen: socket.socket, address: str
+    ) -> None:
+        self._sidecar = sidecar
+        self._control = control
+        self._listen = listen
+        self._address = address
+
+    def watch(self, config: dict[str, Any], stack: contextlib.ExitStack) -> str:
+        """Have it watch this process until the stack ends; the address for spans."""
+        from wattleak.recorder.launch import read_line  # noqa: PLC0415 - a span does not need it
+        from wattleak.recorder.spawning import configure  # noqa: PLC0415
+
+        configure(self._control, {**config, "listen": self._listen.fileno()})
+        self._listen.close()
+        # What we started has forked and gone: wait for it before the first reading, or its CPU time would be ours.
+        self._sidecar.wait()
+        self._control.sendall(b"go\n")
+        if not (read_line(self._control) or "").startswith("ready"):
+            raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
+        stack.callback(_stop, self._control)
+        return self._address
+
+
+def _boot(run_id: str, stack: contextlib.ExitStack) -> _Booting:
+    from wattleak.recorder.spawning import listen_for_spans, start_sidecar  # noqa: PLC0415 - a span does not need it
+
+    listen, address = listen_for_spans(run_id)
     stack.callback(_unlink, address)
-    config["listen"] = listen.fileno()
-    sidecar, control = launch.start_sidecar(config, os.environ, (listen.fileno(),))
-    listen.close()
+    stack.callback(listen.close)
+    sidecar, control = start_sidecar(os.environ, (listen.fileno(),))
+    stack.callback(sidecar.wait)  # it ends when the line to it is closed, if it was told nothing
     stack.callback(control.close)
-    # What we started has forked and gone: wait for it before the first reading, or its CPU time would be ours.
-    sidecar.wait()
-    control.sendall(b"go\n")
-    if not (launch.read_line(control) or "").startswith("ready"):
-        raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
-    stack.callback(_stop, control)
-    return address
+    return _Booting(sidecar, control, listen, address)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Leave the garbage collector alone meanwhile: beside a loaded torch one full collection takes 80 ms."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _watch_portably(config: dict[str, Any], platform: Platform, stack: contextlib.ExitStack) -> str:

@@ -13,15 +13,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import marshal
 import os
 import selectors
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,8 +34,10 @@ from wattleak.recorder.journal import JOURNAL, METRICS, VERSION
 from wattleak.recorder.node import board_path
 from wattleak.recorder.platforms import portable_platform
 from wattleak.recorder.rate import choose_rate, least_period_s
+from wattleak.recorder.spawning import configure, listen_for_spans, runtime_folder, start_sidecar
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType, TracebackType
 
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     from wattleak.recorder.platforms import Platform
     from wattleak.recorder.portable_launch import PortableRecording
 
-_SOURCE = str(Path(__file__).resolve().parents[2])
-_PROGRAM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from wattleak.recorder.sidecar import main; main()"
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _PASSED_ON = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has neither SIGHUP nor SIGQUIT
 _KEPT_AWAY = (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT))  # the terminal sends them to the workload
@@ -193,7 +190,8 @@ def launch(
     descriptors = [fd for fd in (streams.stdout, streams.stderr) if isinstance(fd, int)]
     # What a recorder is born with ignored, a terminal cannot end it with.
     with _held_back((*_PASSED_ON, *_KEPT_AWAY)) as config["blocked"]:
-        sidecar, control = start_sidecar(config, passed, (listen.fileno(), *descriptors))
+        sidecar, control = start_sidecar(passed, (listen.fileno(), *descriptors))
+        configure(control, config)
     listen.close()
     answer = (read_line(control) or "").split()
     if not answer:
@@ -215,22 +213,6 @@ def _launch_portable(config: dict[str, Any], platform: Platform, env: Mapping[st
     if isinstance(recording, int):
         raise _start_failure(program, recording)
     return recording
-
-
-def start_sidecar(
-    config: dict[str, Any], env: Mapping[str, str], keep: Sequence[int] = ()
-) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start the recorder's process and hand it its configuration."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        sidecar = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno())],
-            pass_fds=(theirs.fileno(), *keep),
-            env=dict(env),
-        )
-    data = marshal.dumps(config)
-    ours.sendall(len(data).to_bytes(8, "little") + data)
-    return sidecar, ours
 
 
 def _end_orphans() -> None:
@@ -365,24 +347,6 @@ def _boards(probed: Probed) -> list[str | None]:
         None if meter.name in scripted else board_path(folder, reference, meter.spec(), boot)
         for reference, meter in probed.meters
     ]
-
-
-def runtime_folder() -> Path:
-    """A folder of this user on this node, which goes with the boot. Raises OwnFailure when somebody else made it."""
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"wattleak-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise OwnFailure(f"{folder} belongs to somebody else", "set TMPDIR to a folder of your own")
-    return folder
-
-
-def listen_for_spans(run_id: str) -> tuple[socket.socket, str]:
-    """A private socket for spans. Not in the store, whose path may be longer than a socket's name."""
-    address = str(runtime_folder() / run_id)
-    listen = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listen.bind(address)
-    listen.listen(64)
-    return listen, address
 
 
 @contextlib.contextmanager

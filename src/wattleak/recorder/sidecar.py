@@ -224,7 +224,10 @@ def main() -> None:
     """Entry point: `python -I -S -c "...sidecar.main()" CONTROL_FD [LISTEN_FD]`."""
     control = int(sys.argv[1])
     os.set_inheritable(control, False)
-    config = _read_config(control)
+    try:
+        config = _read_config(control)
+    except EOFError:
+        return  # the meters could not be read, or whoever started us died: nothing is to be recorded
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, config.get("blocked") or ())  # they waited for who started us
     gc.disable()  # nothing here makes cycles, and looking for them costs as much as a sample
     if config["mode"] == "attach":
