@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from wattleak.analysis.pareto import Front
     from wattleak.cli.protocol import Around
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
@@ -66,6 +67,17 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--file", metavar="FILE", help="a TOML file that says what these options say")
     parser.add_argument("--title", metavar="TEXT", help="what to call the experiment")
+    parser.add_argument(
+        "--pareto",
+        action="store_true",
+        help="which are worth their price: Pareto front of cost and --quality, in words",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE_OR_ID",
+        help="the same of runs that are there already: a CSV file with a row for each run, or a stored experiment",
+    )
     parser.add_argument("--resume", metavar="ID", help="go on with an experiment that was interrupted")
     options.add_against(parser)
     options.add_experiment(parser)
@@ -81,8 +93,17 @@ def run(args: Namespace) -> int:
 
     apply_file(args)
     settings = Settings.resolve(args)
+    if args.source:
+        from wattleak.cli.pareto import run_from
+
+        return run_from(args, settings)
     if args.against:
         return run_against(args, settings)
+    conclude = None
+    if args.pareto:
+        from wattleak.cli.pareto import with_front
+
+        conclude = with_front(args, settings, "compare")
     treatments = _treatments(args)
     if args.aa:
         treatments = _against_itself(treatments)
@@ -90,7 +111,7 @@ def run(args: Namespace) -> int:
         raise UsageError(
             "an experiment needs two commands or more", "wattleak compare 'python a.py' 'python b.py', each in quotes"
         )
-    return experiment(treatments, settings, args, title=args.title or "", kind="compare")
+    return experiment(treatments, settings, args, title=args.title or "", kind="compare", conclude=conclude)
 
 
 def _against_itself(treatments: Treatments) -> Treatments:
@@ -204,10 +225,18 @@ def experiment(
     return tell(finished, comparison, settings, args, kind)
 
 
-def tell(finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace, kind: str) -> int:
+def tell(
+    finished: Experiment,
+    comparison: Comparison,
+    settings: Settings,
+    args: Namespace,
+    kind: str,
+    *,
+    front: Front | None = None,
+) -> int:
     """Print the answer, write the report that is asked for, and choose the exit code."""
     _print(finished, comparison, args, kind)
-    return end(finished, comparison, settings, args)
+    return end(finished, comparison, settings, args, front=front)
 
 
 def end(
@@ -217,10 +246,11 @@ def end(
     args: Namespace,
     *,
     required: Comparison | None = None,
+    front: Front | None = None,
 ) -> int:
     """Write the report that is asked for, and choose the exit code: by `required`, where --require is about less."""
     if args.report:
-        _write_report(finished, comparison, settings, args)
+        _write_report(finished, comparison, settings, args, front)
     return _exit_code(required or comparison, args.require)
 
 
@@ -475,12 +505,14 @@ def _print(finished: Experiment, comparison: Comparison, args: Namespace, kind: 
         print(render_comparison(finished, comparison, style=style_for(sys.stdout, args)))
 
 
-def _write_report(finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace) -> None:
+def _write_report(
+    finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace, front: Front | None
+) -> None:
     from wattleak.cli.report import write
     from wattleak.reports.html import render_html
 
     path = settings.store / "reports" / f"{finished.plan.experiment}.html"
-    write(path, render_html(finished, comparison))
+    write(path, render_html(finished, comparison, front=front))
     if not args.quiet:
         print(f"Wrote {path}", file=sys.stderr if args.json else sys.stdout)
 

@@ -17,6 +17,7 @@ from wattleak.reports.figures import STATUSES, run_rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from wattleak.analysis.pareto import Front
     from wattleak.model import ChannelEnergy, Experiment, Measurement, PairComparison, SpanCost
 
 Spec = dict[str, Any]
@@ -419,6 +420,76 @@ def spans(measurement: Measurement) -> Spec:
 
 def _span_label(span: SpanCost) -> str:
     return "\N{NO-BREAK SPACE}" * (3 * span.depth) + span.name
+
+
+# -- (e) what a candidate costs and how good it is -------------------------------------------------------------------
+
+_LOG_ABOVE = 8.0  # ratio of the dearest to the cheapest from which a logarithmic axis shows more
+
+
+def front(found: Front) -> Spec:
+    """Cost against quality: a box for the two-dimensional interval of each candidate, a line along the front."""
+    ends = [end for placed in found.candidates for end in (placed.cost.value, placed.cost.low, placed.cost.high) if end]
+    symbol, size = units.fitting(ends, words.unit(found.plane.cost))
+    steps = {name for step in found.steps for name in (step.cheaper, step.dearer)}
+    rows = [
+        {
+            "variant": placed.name,
+            "cost": placed.cost.value / size,
+            "cost_low": None if placed.cost.low is None else placed.cost.low / size,
+            "cost_high": None if placed.cost.high is None else placed.cost.high / size,
+            "quality": placed.quality.value,
+            "quality_low": placed.quality.low,
+            "quality_high": placed.quality.high,
+            "standing": placed.standing.value,
+            "line": placed.name in steps,
+        }
+        for placed in found.candidates
+    ]
+    logarithmic = max(ends) > _LOG_ABOVE * min(ends)
+    x = {
+        "field": "cost",
+        "type": "quantitative",
+        "scale": {"type": "log"} if logarithmic else {"zero": False, "nice": True, "padding": 24},
+        "title": _with_unit(words.title(found.plane.cost), symbol),
+    }
+    y = {
+        "field": "quality",
+        "type": "quantitative",
+        "scale": {"zero": False, "nice": True},
+        "title": found.plane.quality.metric,
+    }
+    firm = {"condition": {"test": "datum.standing === 'dominated'", "value": 0.4}, "value": 1}
+    names = [row["variant"] for row in rows]
+    tooltip = [{"field": name} for name in ("variant", "cost", "quality", "standing")]
+    return {
+        **_head(rows, height=320),
+        "layer": [
+            {
+                "mark": {"type": "rect", "style": "band", "opacity": 0.6},
+                "transform": [{"filter": "isValid(datum.cost_low)"}],
+                "encoding": {
+                    "x": {**x, "field": "cost_low"},
+                    "x2": {"field": "cost_high"},
+                    "y": {**y, "field": "quality_low"},
+                    "y2": {"field": "quality_high"},
+                },
+            },
+            {
+                "mark": {"type": "line", "style": "link"},
+                "transform": [{"filter": "datum.line"}],
+                "encoding": {"x": x, "y": y, "order": {"field": "cost", "type": "quantitative"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 110},
+                "encoding": {"x": x, "y": y, "opacity": firm, "tooltip": tooltip, **_variant_marks(names)},
+            },
+            {
+                "mark": {"type": "text", "style": "value", "dy": -14},
+                "encoding": {"x": x, "y": y, "text": {"field": "variant", "type": "nominal"}, "opacity": firm},
+            },
+        ],
+    }
 
 
 # -- shared ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from wattleak import __version__
 from wattleak.reports import assets, charts, units, words
 from wattleak.reports.figures import run_rows
+from wattleak.reports.front import front_section
 from wattleak.reports.markup import Html, figure, join, json_script, safe, safe_lines, table, tag
 from wattleak.reports.provenance import (
     carbon_table,
@@ -31,6 +32,7 @@ from wattleak.reports.strip import interval_strip
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from wattleak.analysis.pareto import Front
     from wattleak.model import Comparison, Experiment, Measurement, PairComparison
     from wattleak.reports.story import Amount, ComparisonStory, Line, PairStory
 
@@ -38,8 +40,8 @@ _SYMBOLS = {"saving": "▼", "costs_more": "▲", "equal": "=", "not_enough_runs
 _MARK_A_SPAN = 'with wattleak.measure("train"):'
 
 
-def render_html(experiment: Experiment, comparison: Comparison) -> str:
-    """The page of an experiment. The same input gives the same bytes."""
+def render_html(experiment: Experiment, comparison: Comparison, *, front: Front | None = None) -> str:
+    """The page of an experiment, with its Pareto front where one was asked for. The same input gives the same bytes."""
     story = tell_comparison(experiment, comparison)
     primary = comparison.pairs[0].primary_metric  # in a short plan its rule may have chosen another than the plan's
     body = [
@@ -48,6 +50,7 @@ def render_html(experiment: Experiment, comparison: Comparison) -> str:
             _verdict(told, pair, first=place == 0)
             for place, (told, pair) in enumerate(zip(story.pairs, comparison.pairs, strict=True))
         ),
+        *(() if front is None else (_section("pareto-front", "Is the dearer one worth it?", front_section(front)),)),
         _section("evidence", "Evidence", *_evidence(experiment, comparison, story, primary)),
         _section("where", "Where it goes", *_where(experiment)),
         _section("trust", "Can it be trusted?", *_trust(experiment, story, primary)),
