@@ -11,10 +11,11 @@ from wattleak.analysis.noise import EFFECT_FORMULA, LEVEL, POWER, SPREAD_FORMULA
 from wattleak.documents import Document, calibration_document, channel_document, envelope, unavailable_document
 from wattleak.environment.checks.check import State
 from wattleak.reports import units, words
+from wattleak.reports.columns import columns
 from wattleak.reports.style import Style, pad, width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from wattleak.analysis.noise import Detectable, Spread
     from wattleak.environment.checks.check import CheckResult
@@ -153,7 +154,8 @@ def _meters(found: Diagnosis, style: Style) -> list[str]:
             painted[-1] += _wrapped("not used unless named: --meters " + source.meter, style, " " * 6, role="faint")
         for loss in source.losses:
             painted[-1] += _lacking(loss.reason, loss.remedy, style)
-    lines = [line for row, below in zip(_table(rows, style), painted, strict=True) for line in (row, *below)]
+    table = columns(rows[1:], style, head=rows[0])
+    lines = [line for row, below in zip(table, painted, strict=True) for line in (row, *below)]
     if not usable:
         lines = _wrapped(
             "No meter can be read here: energy is absent; time, CPU-seconds and memory are measured.", style
@@ -232,7 +234,7 @@ def _noise(found: Diagnosis, style: Style) -> list[str]:
         return lines + _wrapped("The runs gave no figure that can be compared.", style, role="warning")
     blocks = [item.blocks for item in next((s.detectable for s in noise.spreads if s.detectable), ())]
     head = ("", "one run", "spread of a pair", *(f"{number} blocks" for number in blocks))
-    lines += _table([head, *(_spread_row(spread, len(blocks)) for spread in noise.spreads)], style)
+    lines += columns((_spread_row(spread, len(blocks)) for spread in noise.spreads), style, head=head)
     lines += [
         "",
         *_wrapped(
@@ -280,10 +282,3 @@ def _remedy(remedy: str, style: Style, indent: str) -> list[str]:
 def _wrapped(text: str, style: Style, indent: str = "  ", *, role: str | None = None) -> list[str]:
     shown = textwrap.wrap(style.text(text), _COLUMNS - len(indent), break_long_words=False, break_on_hyphens=False)
     return [indent + (style.paint(line, role) if role else line) for line in shown or [""]]
-
-
-def _table(rows: Iterable[Sequence[str]], style: Style) -> list[str]:
-    shown = [[style.text(cell) for cell in row] for row in rows]
-    widths = [max(width(row[column]) for row in shown) for column in range(len(shown[0]))]
-    lines = ["  " + "  ".join(pad(cell, widths[place]) for place, cell in enumerate(row)).rstrip() for row in shown]
-    return [style.paint(lines[0], "faint"), *lines[1:]]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from wattleak.documents import envelope, pair_document
 from wattleak.experiment.league import ranked
 from wattleak.reports import units, words
-from wattleak.reports.style import Style, pad, width
+from wattleak.reports.columns import columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wattleak.experiment.league import Entry
     from wattleak.model import MetricComparison
+    from wattleak.reports.style import Style
 
 _SHOWN = ("cpu_s", "energy_j", "gpu_energy_j", "duration_s", "peak_memory_b")
 _HEAD = ("smell", "framework", "verdict")
@@ -22,12 +23,7 @@ _HEAD = ("smell", "framework", "verdict")
 def render_league(entries: Sequence[Entry], *, style: Style) -> str:
     """A table for the terminal. Ends without a line end."""
     head, *body = league_table(entries)
-    widths = [max(width(style.text(row[place])) for row in (head, *body)) for place in range(len(head))]
-    lines = [
-        "  ".join(pad(style.text(cell), size) for cell, size in zip(row, widths, strict=True)).rstrip()
-        for row in (head, *body)
-    ]
-    lines[0] = style.paint(lines[0], "faint")
+    lines = columns(body, style, head=head, indent="")
     absent = [
         f"{entry.smell} ({entry.framework}): {entry.absent_because}" for entry in entries if entry.comparison is None
     ]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Verdict
 from wattleak.reports import units, words
-from wattleak.reports.style import pad, width
+from wattleak.reports.columns import columns
+from wattleak.reports.style import width
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from wattleak.model import StoredExperiment, StoredRun
     from wattleak.reports.style import Style
@@ -70,12 +71,11 @@ def _moment(iso: str) -> str:
     return iso[:16].replace("T", " ")
 
 
-def _table(head: tuple[str, ...], rows: map[tuple[str, ...]], style: Style) -> list[str]:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], style: Style) -> list[str]:
+    return columns((_cut(row, style) for row in rows), style, head=head, indent="")
+
+
+def _cut(row: tuple[str, ...], style: Style) -> tuple[str, ...]:
     """The last column is free text: it is cut where it would run on, the id in the first never is."""
-    shown = [[style.text(cell) for cell in row] for row in (head, *rows)]
-    for row in shown:
-        if width(row[-1]) > _LONGEST_TITLE:
-            row[-1] = row[-1][: _LONGEST_TITLE - 1] + style.text("…")
-    widths = [max(width(row[column]) for row in shown) for column in range(len(head))]
-    lines = ["  ".join(pad(cell, widths[place]) for place, cell in enumerate(row)).rstrip() for row in shown]
-    return [style.paint(lines[0], "faint"), *lines[1:]]
+    last = style.text(row[-1])
+    return row if width(last) <= _LONGEST_TITLE else (*row[:-1], f"{last[: _LONGEST_TITLE - 1]}…")

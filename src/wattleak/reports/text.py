@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Verdict
 from wattleak.reports import words
+from wattleak.reports.columns import columns
 from wattleak.reports.story import tell_comparison, tell_measurement
 from wattleak.reports.style import Style, pad, width
 
@@ -98,14 +99,14 @@ def _summary(story: ComparisonStory, style: Style) -> list[str]:
         primary = next((row for row in pair.rows if row.primary), None)
         change, interval = (primary.change, primary.interval) if primary else ("", "")
         body.append((pair.candidate, change, interval, f"{pair.headline} [{pair.grade}]"))
-    return _table([head, *body], style, right=frozenset({1, 2}), roles=[ROLES[pair.verdict] for pair in story.pairs])
+    return columns(body, style, head=head, right={1, 2}, roles=[ROLES[pair.verdict] for pair in story.pairs])
 
 
 def _pair(pair: PairStory, style: Style, *, named: bool) -> list[str]:
     lines = [style.paint(f"{pair.candidate} against {pair.reference}", "strong")] if named else []
     if pair.rows:
         head = ("", "reference", "candidate", "change", f"[{pair.level} interval]", "origin")
-        lines += _table([head, *(_cells(row) for row in pair.rows)], style, right=_ABOUT_RIGHT)
+        lines += columns(map(_cells, pair.rows), style, head=head, right=_ABOUT_RIGHT)
         lines.append("")
     headline = style.paint(pair.headline, ROLES[pair.verdict])
     lines += [f"{headline}  [{style.text(pair.grade)}]", *_wrapped(pair.sentence, style, "  ")]
@@ -143,26 +144,11 @@ def _sections(sections: Iterable[tuple[str, Sequence[Amount]]], style: Style) ->
     """Blocks of amounts whose columns line up with one another."""
     filled = [(heading, amounts) for heading, amounts in sections if amounts]
     cells = [(a.label, a.value, a.interval, a.note) for _, amounts in filled for a in amounts]
-    table = iter(_table(cells, style, right=frozenset({1})))
+    table = iter(columns(cells, style, right={1}))
     lines = []
     for heading, amounts in filled:
         lines += ["", f"  {style.paint(heading, 'faint')}"] if heading else [""]
         lines += [next(table) for _ in amounts]
-    return lines
-
-
-def _table(
-    rows: Sequence[Sequence[str]], style: Style, *, right: frozenset[int], roles: Sequence[str] | None = None
-) -> list[str]:
-    """Rows whose columns line up. With `roles`, the first row is a heading and the last cells are painted."""
-    shown = [[style.text(cell) for cell in row] for row in rows]
-    widths = [max(width(row[column]) for row in shown) for column in range(len(shown[0]))] if shown else []
-    lines = []
-    for place, row in enumerate(shown):
-        cells = [pad(cell, widths[column], right=column in right) for column, cell in enumerate(row)]
-        if roles is not None and place > 0:
-            cells[-1] = style.paint(row[-1], roles[place - 1])
-        lines.append("  " + "  ".join(cells).rstrip())
     return lines
 
 
