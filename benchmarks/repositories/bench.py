@@ -15,9 +15,11 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import binomtest
 
 from benchmarks import page
 
@@ -27,6 +29,58 @@ READ = (".py", ".pyw", ".ipynb", ".sh", ".bash", ".sbatch", ".slurm", ".yml", ".
 SHOWN = ("error", "warning")  # what the promise is about; notes are listed, too
 ABSENT = ".absent"  # what a mirror did not have
 AROUND = 12  # lines of a finding that a reader sees on each side
+
+
+@dataclass(frozen=True)
+class Group:
+    """Repositories that were chosen together."""
+
+    name: str
+    fixed_on: str
+    note: str
+    history: str
+    repositories: dict[str, str]
+
+
+@dataclass
+class Tally:
+    """What readers said of the errors and warnings of some repositories."""
+
+    lines: int = 0
+    notes: int = 0
+    says: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def shown(self) -> int:
+        return self.says.total()
+
+    def add(self, other: Tally) -> None:
+        self.lines += other.lines
+        self.notes += other.notes
+        self.says += other.says
+
+    def row(self, name: str, commit: str) -> list[str]:
+        counts = (self.lines, self.shown, self.says["right"], self.says["wrong"])
+        return [
+            name,
+            commit,
+            *(f"{count:,}" for count in counts),
+            f"{1000 * self.shown / self.lines:.3f}",
+            str(self.notes),
+        ]
+
+    def sentence(self) -> str:
+        """Precision with its exact 95 % interval (Clopper and Pearson, 1934), and density."""
+        judged = self.says["right"] + self.says["wrong"]
+        if not judged:
+            return "No error or warning was judged."
+        interval = binomtest(self.says["right"], judged).proportion_ci(0.95, method="exact")
+        return (
+            f"Precision of errors and warnings: **{self.says['right'] / judged:.0%}** ({self.says['right']} of {judged}; 95 % interval "
+            f"{interval.low:.0%} to {interval.high:.0%}; asked: 95 %). Density: **{1000 * self.shown / self.lines:.3f}** per 1,000 lines "
+            "(asked: at most 0.3)."
+            + (f" **{self.says['not judged']} not judged yet.**" if self.says["not judged"] else "")
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +106,8 @@ def run(words: list[str]) -> None:
     parser.add_argument("--mirrors", type=Path, help="folder with owner+name/repo git folders, instead of GitHub")
     parser.add_argument("--unjudged", action="store_true", help="print what nobody has judged yet; write no page")
     asked = parser.parse_args(words)
-    commits: dict[str, str] = json.loads((HERE / "commits.json").read_text())["repositories"]
+    groups = [Group(name, **kept) for name, kept in json.loads((HERE / "commits.json").read_text())["groups"].items()]
+    commits = {name: commit for group in groups for name, commit in group.repositories.items()}
     trees = {name: tree(name, commit, asked.mirrors) for name, commit in commits.items()}
     found = {name: scan(name, path) for name, path in trees.items()}
     kept = HERE / "judgements.json"
@@ -61,7 +116,7 @@ def run(words: list[str]) -> None:
         every = [item for items in found.values() for item in items if item.key not in judged]
         print(json.dumps([_question(item, trees[item.repository]) for item in every], indent=1))
         return
-    write(commits, trees, found, judged)
+    write(groups, trees, found, judged)
 
 
 def tree(name: str, commit: str, mirrors: Path | None) -> Path:
@@ -141,51 +196,28 @@ def _question(item: Found, folder: Path) -> dict[str, Any]:
 
 
 def write(
-    commits: dict[str, str], trees: dict[str, Path], found: dict[str, list[Found]], judged: dict[str, dict[str, str]]
+    groups: list[Group], trees: dict[str, Path], found: dict[str, list[Found]], judged: dict[str, dict[str, str]]
 ) -> None:
-    rows, total, right, wrong, open_ = [], 0, 0, 0, 0
-    for name, commit in commits.items():
-        shown = [item for item in found[name] if item.is_shown]
-        says = Counter(verdict(judged.get(item.key)) for item in shown)
-        lines = lines_of(trees[name])
-        total += lines
-        right, wrong, open_ = right + says["right"], wrong + says["wrong"], open_ + says["not judged"]
-        notes = len(found[name]) - len(shown)
-        rate = f"{1000 * len(shown) / lines:.3f}"
-        rows.append(
-            [
-                name,
-                f"`{commit[:12]}`",
-                f"{lines:,}",
-                str(len(shown)),
-                str(says["right"]),
-                str(says["wrong"]),
-                rate,
-                str(notes),
-            ]
+    rows, parts, all_ = [], [], Tally()
+    for group in groups:
+        together = Tally()
+        for name, commit in group.repositories.items():
+            tally = tallied(trees[name], found[name], judged)
+            rows.append(tally.row(name, f"`{commit[:12]}`"))
+            together.add(tally)
+        rows.append(together.row(f"**{group.name}**", ""))
+        parts.append(
+            f"**{group.name.capitalize()}** ({group.fixed_on}). {group.note} {together.sentence()} {group.history}".strip()
         )
-    shown_in_all = right + wrong + open_
-    precision = f"{right / shown_in_all:.0%}" if shown_in_all else "no finding"
-    rows.append(
-        [
-            "**all**",
-            "",
-            f"{total:,}",
-            str(shown_in_all),
-            str(right),
-            str(wrong),
-            f"{1000 * shown_in_all / total:.3f}",
-            "",
-        ]
-    )
+        all_.add(together)
+    rows.append(all_.row("**all**", ""))
     listed = "\n".join(_line(item, judged.get(item.key)) for items in found.values() for item in items)
     page.write(
         "repositories",
         "Findings in well-known repositories",
-        "The repositories and commits were fixed before the rules were written (`benchmarks/repositories/commits.json`). "
-        "Every finding was judged by two readers who did not see each other's answer: is the stated cost really there, at "
-        "this line? A finding is right when both say so. Default persona, 8 CPUs; errors and warnings are what the "
-        "promise is about, notes are listed below as well.",
+        "Repositories and commits are in `benchmarks/repositories/commits.json`. Every finding was judged by two readers who did not see "
+        "each other's answer: is the stated cost really there, at this line? A finding is right when both say so. Default persona, "
+        "8 CPUs; errors and warnings are what the promise is about, notes are listed below as well.",
         [
             "repository",
             "commit",
@@ -197,12 +229,14 @@ def write(
             "notes",
         ],
         rows,
-        f"Precision of errors and warnings: **{precision}** ({right} of {shown_in_all}; asked: 95 %). Density: "
-        f"**{1000 * shown_in_all / total:.3f}** per 1,000 lines (asked: at most 0.3)."
-        + (f" **{open_} not judged yet.**" if open_ else "")
-        + f"\n\n{json.loads((HERE / 'commits.json').read_text())['history']}"
+        "\n\n".join((*parts, f"**All.** {all_.sentence()}"))
         + f"\n\n## Every finding\n\n| finding | severity | first reader | second reader |\n|---|---|---|---|\n{listed}",
     )
+
+
+def tallied(tree: Path, found: list[Found], judged: dict[str, dict[str, str]]) -> Tally:
+    shown = [item for item in found if item.is_shown]
+    return Tally(lines_of(tree), len(found) - len(shown), Counter(verdict(judged.get(item.key)) for item in shown))
 
 
 def verdict(judgement: dict[str, str] | None) -> str:
