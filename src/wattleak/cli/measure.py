@@ -2,6 +2,9 @@
 
     wattleak measure -- python train.py --epochs 2
 
+A small agent goes along into every Python that the command starts, and notes which cost smells really happen, where,
+and what they cost so far (--no-probes: it stays out).
+
 The command's output and exit code are passed through; the report goes to standard error. With --json, one document
 goes to standard output and what the command prints there goes to standard error.
 """
@@ -34,14 +37,19 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--linger", metavar="SECONDS", help="how long to wait for processes that outlive the command (default: 30)"
     )
+    parser.add_argument(
+        "--no-probes", action="store_true", help="look at nothing inside the program: no agent, no smells, no phases"
+    )
     options.add_measuring(parser)
     options.add_store(parser)
     options.add_output(parser)
 
 
 def run(args: Namespace) -> int:
+    from dataclasses import replace
     from secrets import token_hex
 
+    from wattleak.cli.observing import begin, observed
     from wattleak.cli.settings import Settings
     from wattleak.meters.probe import probe_meters
     from wattleak.recorder.launch import Streams, check_program, launch, new_run_folder
@@ -56,12 +64,14 @@ def run(args: Namespace) -> int:
     run_id = token_hex(4)
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         folder = new_run_folder(settings.store, run_id)
+        probes = begin(folder, args)
         recording = launch(
             folder,
             command,
             probed,
             run_id=run_id,
             name=args.name,
+            env=probes,
             streams=Streams(stdout=2 if args.json else None),
             interval_s=settings.interval,
             linger_s=settings.linger,
@@ -71,6 +81,9 @@ def run(args: Namespace) -> int:
         assert ended is not None
         measurement = read_measurement(folder, region=settings.region, pue=settings.pue)
         store.save_measurement(measurement)
+        if not args.no_probes:
+            measurement = replace(measurement, observed=observed(folder, command, measurement.command))
+            store.save_measurement(measurement)
     if ended.journal_failure:
         print(f"wattleak: the journal is not whole: {ended.journal_failure}", file=sys.stderr)
     _print(measurement, args)

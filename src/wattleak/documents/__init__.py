@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from wattleak.documents.meters import (
         unavailable_from_document as unavailable_from_document,
     )
+    from wattleak.documents.observations import evidence_document as evidence_document
     from wattleak.documents.plans import (
         design_document as design_document,
     )
@@ -98,6 +99,7 @@ _HOLDS = {
         "measurement_document",
         "measurement_from_document",
     ),
+    "observations": ("evidence_document",),
     "plans": (
         "design_document",
         "design_from_document",

@@ -18,7 +18,7 @@ from wattleak.model import Carbon, ChannelEnergy, Estimate, Gap, Measurement, Or
 
 if TYPE_CHECKING:
     from wattleak.documents.head import Document
-    from wattleak.model import Channel
+    from wattleak.model import Channel, Observations
 
 
 def _energy_document(item: ChannelEnergy) -> Document:
@@ -67,6 +67,7 @@ def carbon_document(carbon: Carbon | None) -> Document | None:
         "pue": carbon.pue,
         "origin": carbon.origin.value,
         "note": carbon.note,
+        **({"table": carbon.table} if carbon.table else {}),
     }
 
 
@@ -86,6 +87,7 @@ def _carbon(document: Document | None) -> Carbon | None:
         pue=document["pue"],
         origin=Origin(document["origin"]),
         note=document["note"],
+        table=document.get("table", ""),
     )
 
 
@@ -141,6 +143,7 @@ def measurement_document(measurement: Measurement) -> Document:
         **({"outputs": dict(measurement.outputs)} if measurement.outputs else {}),
         **({} if measurement.window is None else {"step_window": _window_document(measurement.window)}),
         **({} if measurement.planned_end is None else {"planned_end": measurement.planned_end}),
+        **_observed_document(measurement),
     }
 
 
@@ -274,9 +277,26 @@ def measurement_from_document(document: Document) -> Measurement:
         outputs=document.get("outputs", {}),
         window=_window(document.get("step_window"), channels),
         planned_end=document.get("planned_end"),
+        observed=_observed(document),
     )
 
 
 def _channels_of(measurement: Measurement) -> list[Channel]:
     found = {item.channel.name: item.channel for item in (*measurement.attributed, *measurement.energy)}
     return list(found.values())
+
+
+def _observed_document(measurement: Measurement) -> Document:
+    if measurement.observed is None:
+        return {}
+    from wattleak.documents.observations import observations_document  # noqa: PLC0415 - most runs need none
+
+    return {"observed": observations_document(measurement.observed)}
+
+
+def _observed(document: Document) -> Observations | None:
+    if document.get("observed") is None:
+        return None
+    from wattleak.documents.observations import observations_from_document  # noqa: PLC0415 - as above
+
+    return observations_from_document(document["observed"])

@@ -135,6 +135,9 @@ if TYPE_CHECKING:
     from wattleak.model.numbers import Estimate as Estimate
     from wattleak.model.numbers import Interval as Interval
     from wattleak.model.numbers import Origin as Origin
+    from wattleak.model.observations import Observations as Observations
+    from wattleak.model.observations import Phase as Phase
+    from wattleak.model.observations import Place as Place
     from wattleak.model.recordings import (
         Carbon as Carbon,
     )
@@ -211,6 +214,7 @@ SCHEMA_VERSION = 1
 _HOLDS = {
     "numbers": ("Estimate", "Interval", "Origin"),
     "meters": ("Calibration", "Channel", "Clock", "Meter", "Part", "Quantity", "Unavailable"),
+    "observations": ("Observations", "Phase", "Place"),
     "recordings": (
         "Carbon",
         "ChannelEnergy",
@@ -243,6 +247,7 @@ _HOLDS = {
         "Run",
         "RunContext",
         "RunSink",
+        "Search",
         "Session",
         "ShortPlan",
         "Stopping",

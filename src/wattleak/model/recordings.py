@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from wattleak.model.meters import Channel, Unavailable
     from wattleak.model.numbers import Estimate, Origin
+    from wattleak.model.observations import Observations
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +146,12 @@ class Carbon:
     intensity_low: float
     intensity_high: float
     source: str
-    year: int
+    year: int | None  # None: whoever stated the intensity did not say
     region: str  # "DE", "US-CA", "world"
     pue: float
     origin: Origin  # of the energy it was computed from
     note: str = ""
+    table: str = ""  # version of the table of intensities; empty: it came from none
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +246,4 @@ class Measurement:
     outputs: Mapping[str, str] = field(default_factory=dict)  # name -> hash of a result, as the program reports it
     window: StepWindow | None = None  # None: fewer than two steps were marked
     planned_end: str | None = None  # a short plan ended it, and when: "after 200 steps"; None: it ended otherwise
+    observed: Observations | None = None  # what the run-time probes saw; None: they were off

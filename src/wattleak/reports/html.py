@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from wattleak.analysis.pareto import Front
     from wattleak.model import Comparison, Experiment, Measurement, PairComparison
+    from wattleak.reports.observed import ObservedStory
     from wattleak.reports.story import Amount, ComparisonStory, Line, PairStory
 
 _SYMBOLS = {"saving": "▼", "costs_more": "▲", "equal": "=", "not_enough_runs": "?", "trade_off": "⇄"}
@@ -78,6 +79,7 @@ def render_measurement_html(measurement: Measurement) -> str:
             _lines(story.carbon_lines),
         ),
         _section("where", "Where it goes", *_where_measured(measurement, story.machine, story.own)),
+        *_observed(story.observed),
         _section(
             "how",
             "How it was measured",
@@ -212,6 +214,27 @@ def _how(experiment: Experiment, story: ComparisonStory) -> Iterable[Html]:
     yield tag("h3", "Repeat it")
     yield tag("p", "The same seed gives the same order. Secrets in commands are hidden; put them back first.")
     yield _command(words.repeat_command(experiment.plan))
+
+
+# -- what was seen inside ----------------------------------------------------------------------------------------------
+
+
+def _observed(story: ObservedStory | None) -> Iterable[Html]:
+    """A section of its own; none where nothing is to be said."""
+    if story is None or not (story.places or story.phases):
+        return
+    parts: list[Html] = []
+    if story.places:
+        rows = [
+            (place.level.value, f"{place.code} {place.name}", place.where, "\n".join(place.text))
+            for place in story.places
+        ]
+        parts.append(table(("level", "smell", "where", "what was seen"), rows, label="seen at run time"))
+    if story.phases:
+        rows = [(item.name, item.energy, item.interval, item.note) for item in story.phases]
+        head = ("phase", "attributed energy", "95 % range", "time and origin")
+        parts += [tag("h3", "Where the joules went"), table(head, rows, numbers=(1, 2), label="phases")]
+    yield _section("seen", "What was seen inside", *parts)
 
 
 # -- sections of a measurement ---------------------------------------------------------------------------------------

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Verdict
 from wattleak.reports import words
-from wattleak.reports.story import tell_comparison, tell_measurement
+from wattleak.reports.story import Amount, tell_comparison, tell_measurement
 from wattleak.reports.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from wattleak.model import Comparison, Experiment, Measurement, Unavailable
-    from wattleak.reports.story import Amount, ComparisonRow, ComparisonStory, Line, PairStory
+    from wattleak.reports.observed import ObservedStory
+    from wattleak.reports.story import ComparisonRow, ComparisonStory, Line, PairStory
 
 _MARKS = {
     Verdict.SAVING: "🟢",
@@ -66,9 +67,20 @@ def render_measurement(measurement: Measurement) -> str:
     if story.remark is not None:
         parts.append(f"**{escape(story.remark)}**")
     parts += [_amounts("quality", story.quality), _amounts("span", story.spans), _amounts("steps", story.steps)]
+    parts += _observed(story.observed) if story.observed is not None else []
     parts.append(words.ONE_RUN)
     parts += _closing((), story.lacking, story.notes, story.following)
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _observed(story: ObservedStory) -> list[str]:
+    phases = tuple(Amount(item.name, item.energy, item.interval, item.note) for item in story.phases)
+    places = (
+        f"**{place.level.value}** {escape(place.code)} {escape(place.name)} {code(place.where) if place.where else ''}"
+        + "".join(f"\n  - {escape(text)}" for text in place.text)
+        for place in story.places
+    )
+    return [_amounts("where the joules went", phases), *(["Seen at run time:", _list(places)] if story.places else [])]
 
 
 # -- escaping --------------------------------------------------------------------------------------------------------

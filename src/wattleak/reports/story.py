@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wattleak.model import CONTROL, Origin, QualityState, Verdict
 from wattleak.reports import units, words
+from wattleak.reports.observed import tell_observed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         StepCost,
         Unavailable,
     )
+    from wattleak.reports.observed import ObservedStory
 
 _Item = TypeVar("_Item")
 
@@ -119,6 +121,7 @@ class MeasurementStory:
     lacking: tuple[Unavailable, ...]
     notes: tuple[str, ...]
     following: tuple[str, ...]
+    observed: ObservedStory | None = None  # None: nothing was looked at, or nothing is to be said of it
 
 
 # -- comparisons -----------------------------------------------------------------------------------------------------
@@ -304,6 +307,7 @@ def tell_measurement(measurement: Measurement) -> MeasurementStory:
     if measurement.idle_energy_j is not None:
         own.append(_estimate("idle", measurement.idle_energy_j, "of the machine at rest over the same time, apart"))
     carbon = measurement.carbon_g
+    observed = None if measurement.observed is None else tell_observed(measurement.observed)
     return MeasurementStory(
         title=measurement.name or shlex.join(measurement.command),
         identity=measurement.id,
@@ -328,8 +332,9 @@ def tell_measurement(measurement: Measurement) -> MeasurementStory:
             Amount(item.name, words.count(item.count, "step"), note=_step_note(item)) for item in measurement.steps
         ),
         lacking=_distinct(measurement.unavailable),
-        notes=(*_gaps(measurement), *_distinct(measurement.notes)),
+        notes=(*_gaps(measurement), *_distinct(measurement.notes), *([] if observed is None else observed.notes)),
         following=_after_measurement(measurement),
+        observed=observed,
     )
 
 
@@ -338,12 +343,18 @@ def carbon_lines(carbon: Carbon) -> tuple[Line, ...]:
     low, high = units.number(carbon.intensity_low), units.number(carbon.intensity_high)
     lines = [
         Line("intensity", f"{units.number(carbon.intensity_g_per_kwh)} g/kWh [{low}, {high}], {carbon.region}"),
-        Line("source", f"{carbon.source}, {carbon.year}"),
+        Line("source", source_of(carbon)),
         Line("PUE", units.plain(carbon.pue)),
     ]
     if carbon.note:
         lines.append(Line("note", carbon.note))
     return tuple(lines)
+
+
+def source_of(carbon: Carbon) -> str:
+    """Who published the intensity, when, and in which edition: "Ember (2026), ..., 2025 (ember-2026-06-30)"."""
+    year = "" if carbon.year is None else f", {carbon.year}"
+    return f"{carbon.source}{year}" + (f" ({carbon.table})" if carbon.table else "")
 
 
 def _costs(measurement: Measurement) -> tuple[Amount, ...]:
@@ -441,8 +452,9 @@ def _gaps(measurement: Measurement) -> list[str]:
 def _after_measurement(measurement: Measurement) -> tuple[str, ...]:
     command = shlex.quote(shlex.join(measurement.command)) if measurement.command else "COMMAND"
     scripts = [word for word in measurement.command if word.endswith(".py")]
+    prove = None if measurement.observed is None else measurement.observed.prove
     return (
-        *(f"wattleak scan {shlex.quote(script)}" for script in scripts[:1]),
+        *([prove] if prove else [f"wattleak scan {shlex.quote(script)}" for script in scripts[:1]]),
         f"wattleak compare {command} 'ANOTHER COMMAND'",
         f"wattleak report {shlex.quote(measurement.id)}",
     )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from wattleak.model import Verdict
+from wattleak.model import EvidenceLevel, Verdict
 from wattleak.reports import words
 from wattleak.reports.columns import columns
-from wattleak.reports.story import tell_comparison, tell_measurement
+from wattleak.reports.story import Amount, tell_comparison, tell_measurement
 from wattleak.reports.style import Style, pad, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from wattleak.model import Comparison, Experiment, Measurement, Unavailable
-    from wattleak.reports.story import Amount, ComparisonRow, ComparisonStory, PairStory
+    from wattleak.reports.observed import ObservedStory
+    from wattleak.reports.story import ComparisonRow, ComparisonStory, PairStory
 
 __all__ = ["Style", "render_comparison", "render_measurement", "render_story"]
 
@@ -26,6 +27,7 @@ ROLES = {
     Verdict.NOT_ENOUGH_RUNS: "unsure",
     Verdict.TRADE_OFF: "mixed",
 }
+_LEVELS = {EvidenceLevel.MEASURED: "bad", EvidenceLevel.SEEN: "warning", EvidenceLevel.SUSPECTED: "faint"}
 _COLUMNS = 110
 _LABEL = 12  # columns of a label in front of a statement
 _ABOUT_RIGHT = frozenset({1, 2, 3, 4})  # columns of numbers stand right
@@ -74,9 +76,24 @@ def render_measurement(measurement: Measurement, *, style: Style) -> str:
     if story.remark is not None:
         lines += ["", *_wrapped(story.remark, style, "  ", role="warning")]
     lines += _sections(rest, style)
+    lines += _observed(story.observed, style) if story.observed is not None else []
     lines += ["", "  " + style.text(words.ONE_RUN)]
     lines += _closing((), story.lacking, story.notes, story.following, style)
     return "\n".join(lines)
+
+
+def _observed(story: ObservedStory, style: Style) -> list[str]:
+    """Where the joules went, and what was seen."""
+    phases = [Amount(item.name, item.energy, item.interval, item.note) for item in story.phases]
+    lines = _sections([("where the joules went", phases)], style)
+    if story.places:
+        seen = any(place.level is not EvidenceLevel.SUSPECTED for place in story.places)
+        lines += ["", f"  {style.paint('seen at run time' if seen else 'suspected by a scan', 'faint')}"]
+    for place in story.places:
+        head = f"{place.level.value:9}  {place.code} {place.name}  {place.where}".rstrip()
+        lines.append("  " + style.paint(style.text(head), _LEVELS[place.level]))
+        lines += [line for text in place.text for line in _wrapped(text, style, "             ")]
+    return lines
 
 
 # -- parts of a comparison -------------------------------------------------------------------------------------------

@@ -1,0 +1,94 @@
+"""Where the time and the joules of a training went: from the moments that hooks noted to phases. Pure.
+
+What the energy of a phase is read from:
+
+- moments that are long against the time between two samples: the trace itself, attributed over each of them;
+- moments too short or too many for that: the energy of the stretch in which they lie (the training), split by time.
+  That takes the power to be the same in the phase and beside it, which nobody measured: such a figure is modelled, and
+  its range goes from nothing to all of the energy that the sum of its seconds could hold at twice the mean power.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wattleak.analysis.attribution import attribute
+from wattleak.model import Estimate, Origin, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wattleak.model import Trace
+
+_MOST_MOMENTS = 200  # attributed one by one
+_RESOLVED = 2.0  # samples that a moment must span on average to be read from the trace
+START_UP = "start-up"
+TRAINING = "training"
+_Moments = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the hooks of all processes noted of one phase. Moments are on the clock of the trace."""
+
+    name: str
+    duration_s: float
+    moments: _Moments = ()  # all of them, merged; empty: only their sum is known
+    inside: str | None = None
+
+
+def phases(trace: Trace, noted: Sequence[Noted], start_s: float, end_s: float) -> tuple[Phase, ...]:
+    """The phases of a run from `start_s` to `end_s`; start-up is what lies before the training. () without training."""
+    training = next((item for item in noted if item.name == TRAINING and item.moments), None)
+    if training is None or end_s <= start_s:
+        return ()
+    first_s, last_s = training.moments[0][0], training.moments[-1][1]
+    whole_s = end_s - start_s
+    rows: list[Noted] = []
+    if first_s > start_s:
+        rows.append(Noted(START_UP, first_s - start_s, ((start_s, first_s),)))
+    rows.append(training)
+    rows += [item for item in noted if item.name != TRAINING and item.duration_s > 0]
+    found = []
+    for item in rows:
+        energy_j, by_interval = _energy(trace, item, (first_s, last_s))
+        found.append(
+            Phase(
+                name=item.name,
+                duration_s=item.duration_s,
+                share=item.duration_s / whole_s,
+                energy_j=energy_j,
+                by_interval=by_interval,
+                inside=item.inside,
+            )
+        )
+    return tuple(found)
+
+
+def _energy(trace: Trace, item: Noted, stretch: tuple[float, float]) -> tuple[Estimate | None, bool]:
+    if item.moments and len(item.moments) <= _MOST_MOMENTS and _is_resolved(trace, item.moments):
+        parts = [attribute(trace, start_s, end_s).total_j for start_s, end_s in item.moments]
+        known = [part for part in parts if part is not None]
+        if known and len(known) == len(parts):
+            total = Estimate(
+                sum(part.value for part in known),
+                sum(part.low for part in known),
+                sum(part.high for part in known),
+                known[0].origin,
+            )
+            return total, True
+    return _split_by_time(trace, item.duration_s, *stretch), False
+
+
+def _is_resolved(trace: Trace, moments: _Moments) -> bool:
+    inside = sum(sum(start_s <= sample.time_s <= end_s for sample in trace.samples) for start_s, end_s in moments)
+    return inside >= _RESOLVED * len(moments)
+
+
+def _split_by_time(trace: Trace, duration_s: float, start_s: float, end_s: float) -> Estimate | None:
+    whole = attribute(trace, start_s, end_s).total_j
+    if whole is None or end_s <= start_s:
+        return None
+    share = min(1.0, duration_s / (end_s - start_s))
+    return Estimate(whole.value * share, 0.0, min(whole.high, 2.0 * whole.high * share), Origin.MODELLED)

@@ -1,0 +1,105 @@
+"""What was seen at run time, in words: places with their level and evidence, and where the joules went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wattleak.reports import units
+
+if TYPE_CHECKING:
+    from wattleak.model import Evidence, EvidenceLevel, Observations, Phase, Place
+
+NOT_SEEN = "suspected by a scan; not seen in this run"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceStory:
+    """One place. The first line of `text` says most."""
+
+    level: EvidenceLevel
+    code: str
+    name: str
+    where: str  # "train.py:14"; "": nowhere in the code
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStory:
+    name: str
+    energy: str
+    interval: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedStory:
+    places: tuple[PlaceStory, ...]
+    phases: tuple[PhaseStory, ...]
+    notes: tuple[str, ...]
+    prove: str | None
+
+
+def tell_observed(observed: Observations) -> ObservedStory:
+    """Everything that is to be said of it."""
+    return ObservedStory(
+        places=tuple(_place(place) for place in observed.places),
+        phases=tuple(_phase(phase) for phase in observed.phases),
+        notes=observed.notes,
+        prove=observed.prove,
+    )
+
+
+def _place(place: Place) -> PlaceStory:
+    text = [line for item in place.evidence for line in (item.message, _figure(item))]
+    if place.measured is not None:
+        text.append(place.measured)
+    if place.suspicion is not None:
+        text.append(f"a scan suspects it too: {place.suspicion}" if text else f"{place.suspicion} ({NOT_SEEN})")
+    where = "" if place.path is None else _shown(place.path)
+    return PlaceStory(
+        place.level, place.code, place.name, f"{where}:{place.line}" if where and place.line else where, tuple(text)
+    )
+
+
+def _figure(item: Evidence) -> str:
+    value = _value(item.value, item.unit)
+    if item.interval is not None:
+        value += f" [{units.number(item.interval.low)}, {units.number(item.interval.high)}]"
+    parts = [f"{item.counter}: {value} ({item.origin.value}; seen from {_value(item.threshold, item.unit)} on)"]
+    costs = [
+        units.duration(item.cost_s) if item.cost_s is not None else "",
+        units.memory(item.cost_b) if item.cost_b is not None else "",
+        units.energy(item.cost_j) if item.cost_j is not None else "",
+    ]
+    if any(costs):
+        parts.append("so far " + ", ".join(cost for cost in costs if cost))
+    return " · ".join(parts)
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "B":
+        return units.memory(value)
+    if unit == "s":
+        return units.duration(value)
+    return f"{units.number(value)} {unit}".rstrip()
+
+
+def _shown(path: str) -> str:
+    """Relative to the present folder where that is shorter to read."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
+def _phase(phase: Phase) -> PhaseStory:
+    note = [units.duration(phase.duration_s), f"{phase.share:.0%} of the time"]
+    energy, interval = "", ""
+    if phase.energy_j is not None:
+        energy, interval = units.with_range(phase.energy_j, "J")
+        note.append(phase.energy_j.origin.value + ("" if phase.by_interval else ", split by time"))
+    if phase.inside:
+        note.append(f"part of {phase.inside}")
+    return PhaseStory(phase.name, energy, interval, " · ".join(note))
