@@ -70,11 +70,15 @@ class ControlGroups:
             yield top
 
 
-def control_groups(root: str | Path = "/") -> ControlGroups:
-    """Read /proc/self/mountinfo and /proc/self/cgroup below a root; without them no group is found."""
+def control_groups(root: str | Path = "/", *, pid: int | None = None) -> ControlGroups:
+    """Read /proc/self/mountinfo and /proc/self/cgroup below a root; without them no group is found.
+
+    With `pid` the groups are those of that process, as far as our own mounts show them.
+    """
     base = Path(root)
+    whose = "self" if pid is None else str(pid)
     return ControlGroups(
-        base, tuple(_mounts(_text(base / "proc/self/mountinfo"))), _paths(_text(base / "proc/self/cgroup"))
+        base, tuple(_mounts(_text(base / "proc/self/mountinfo"))), _paths(_text(base / f"proc/{whose}/cgroup"))
     )
 
 

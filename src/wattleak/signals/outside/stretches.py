@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from wattleak.signals.outside.looks import Look, ProcessCounts, ThreadCounts
 
@@ -48,6 +48,7 @@ class Stretch:
     start_s: float
     end_s: float
     cpus: float  # that it may use
+    why: str  # what says so
     processes: tuple[ProcessStretch, ...]
     periods: int = 0
     throttled: int = 0
@@ -90,6 +91,7 @@ def _stretch(before: Look, after: Look) -> Stretch:
         before.time_s,
         after.time_s,
         after.cpus,
+        after.why_so_many(),
         tuple(_process(known.get(process.identity), process, duration_s) for process in after.processes),
         periods=new.periods - old.periods if both and new and old else 0,
         throttled=new.throttled - old.throttled if both and new and old else 0,
@@ -143,8 +145,3 @@ class _Change:
             max(0, after.voluntary - before.voluntary),
             max(0, after.involuntary - before.involuntary),
         )
-
-
-def longest_first(found: Sequence[Stretch]) -> Iterator[Stretch]:
-    """Yield the stretches by how much CPU time they took, the most first."""
-    yield from sorted(found, key=lambda stretch: stretch.run_s, reverse=True)

@@ -1,0 +1,164 @@
+"""When did a program want more CPUs than it has? From stretches of its threads, as the kernel counted them. Pure.
+
+A program that has one thread that works for each CPU has as many runnable threads as CPUs, and never more, however busy
+its neighbours are. Twice that is beyond what two pools do that hand over to each other; it has to last, because every
+start of a pool is a short crowd.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wattleak.signals.outside.stretches import ProcessStretch, Stretch
+
+CROWDED = 2.0  # runnable threads for each CPU
+MANY_PROCESSES = 8.0  # the same, of processes that each use one: they wait and do not spin, as smell.py says of jobs
+SWITCHES = 20_000.0  # a second and CPU, where the kernel does not count how long threads wait
+THROTTLED = 0.05  # of the periods in which the group wanted a CPU
+_LEAST_S = 0.9  # that it lasted, in sum
+_LEAST_SHARE = 0.1  # of the CPU time that was seen
+_LEAST_PERIODS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """The stretches in which a process, or several together, wanted more CPUs than there are: sums and means."""
+
+    pids: tuple[int, ...]  # by CPU time, the most first
+    command: str  # of the first
+    name: str  # of most of its threads
+    cpus: float
+    why: str
+    duration_s: float
+    workers: float  # threads that worked, mean
+    runnable: float | None  # that wanted a CPU at once, mean; None: the kernel does not count waiting
+    run_s: float
+    wait_s: float
+    system_s: float
+    voluntary: int
+    involuntary: int
+
+    @property
+    def switches_per_s(self) -> float:
+        return (self.voluntary + self.involuntary) / self.duration_s
+
+    @property
+    def involuntary_share(self) -> float:
+        """Of the switches: threads that were working, or spinning, when their CPU was taken from them."""
+        return self.involuntary / max(1, self.voluntary + self.involuntary)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What a quota did to a program with more working threads than the quota has CPUs."""
+
+    cpus: float
+    why: str
+    periods: int
+    throttled: int
+    throttled_s: float
+    workers: float
+    pid: int
+    command: str
+
+    @property
+    def share(self) -> float:
+        return self.throttled / self.periods
+
+
+def crowded_processes(found: Sequence[Stretch]) -> tuple[Crowd, ...]:
+    """Processes of which each by itself has too many threads."""
+    by_process: dict[int, list[tuple[Stretch, ProcessStretch]]] = {}
+    for stretch in found:
+        for process in stretch.processes:
+            if _is_crowded(process, stretch):
+                by_process.setdefault(process.pid, []).append((stretch, process))
+    crowds = [_crowd([(stretch, (process,)) for stretch, process in items]) for items in by_process.values()]
+    return tuple(crowd for crowd in crowds if _lasted(crowd, found))
+
+
+def crowded_together(found: Sequence[Stretch]) -> tuple[Crowd | None, Crowd | None]:
+    """Pools in several processes that multiply, and plain crowds of processes; None: not seen.
+
+    Only stretches in which no process is a crowd by itself: what one process does is said of that one.
+    """
+    nested, plain = [], []
+    for stretch in found:
+        if any(_is_crowded(process, stretch) for process in stretch.processes) or stretch.runnable is None:
+            continue
+        busy = tuple(process for process in stretch.processes if process.workers)
+        pools = tuple(process for process in busy if process.workers > 1 and (process.runnable or 0.0) > 1.0)
+        room = max(1.0, stretch.cpus)
+        if len(pools) > 1 and sum(process.runnable or 0.0 for process in pools) > CROWDED * room:
+            nested.append((stretch, pools))
+        elif len(busy) > 1 and stretch.runnable > MANY_PROCESSES * room:
+            plain.append((stretch, busy))
+    crowds = [_crowd(items) if items else None for items in (nested, plain)]
+    kept = [crowd if crowd is not None and _lasted(crowd, found) else None for crowd in crowds]
+    return kept[0], kept[1]
+
+
+def stopped_by_quota(found: Sequence[Stretch]) -> Stopped | None:
+    """Throttling of a program that could do with fewer threads; None for one that has none to spare."""
+    wide = [stretch for stretch in found if stretch.periods and stretch.workers > math.ceil(stretch.cpus)]
+    periods = sum(stretch.periods for stretch in wide)
+    throttled = sum(stretch.throttled for stretch in wide)
+    if periods < _LEAST_PERIODS or throttled <= THROTTLED * periods:
+        return None
+    biggest = max((process for process in wide[-1].processes), key=lambda process: process.run_s)
+    return Stopped(
+        cpus=wide[-1].cpus,
+        why=wide[-1].why,
+        periods=periods,
+        throttled=throttled,
+        throttled_s=sum(stretch.throttled_s for stretch in wide),
+        workers=sum(stretch.workers for stretch in wide) / len(wide),
+        pid=biggest.pid,
+        command=biggest.command,
+    )
+
+
+def _is_crowded(process: ProcessStretch, stretch: Stretch) -> bool:
+    room = max(1.0, stretch.cpus)
+    if process.workers <= math.ceil(stretch.cpus):
+        return False
+    if process.runnable is not None:
+        return process.runnable > CROWDED * room
+    switches = (process.voluntary + process.involuntary) / stretch.duration_s
+    return process.workers > CROWDED * room and switches > SWITCHES * room
+
+
+def _crowd(items: Sequence[tuple[Stretch, tuple[ProcessStretch, ...]]]) -> Crowd:
+    parts = [(stretch, process) for stretch, processes in items for process in processes]
+    duration_s = sum(stretch.duration_s for stretch, _ in items)
+    by_pid: dict[int, float] = {}
+    for _, process in parts:
+        by_pid[process.pid] = by_pid.get(process.pid, 0.0) + process.run_s
+    pids = sorted(by_pid, key=lambda pid: by_pid[pid], reverse=True)
+    first = next(process for _, process in reversed(parts) if process.pid == pids[0])
+    known = [(stretch.duration_s, process.runnable) for stretch, process in parts if process.runnable is not None]
+    return Crowd(
+        pids=tuple(pids),
+        command=first.command,
+        name=first.name,
+        cpus=items[-1][0].cpus,
+        why=items[-1][0].why,
+        duration_s=duration_s,
+        workers=sum(stretch.duration_s * process.workers for stretch, process in parts) / duration_s,
+        runnable=sum(part_s * runnable for part_s, runnable in known) / duration_s if known else None,
+        run_s=sum(process.run_s for _, process in parts),
+        wait_s=sum(process.wait_s or 0.0 for _, process in parts),
+        system_s=sum(process.system_s for _, process in parts),
+        voluntary=sum(process.voluntary for _, process in parts),
+        involuntary=sum(process.involuntary for _, process in parts),
+    )
+
+
+def _lasted(crowd: Crowd, found: Sequence[Stretch]) -> bool:
+    seen_s = sum(stretch.run_s for stretch in found)
+    return crowd.duration_s >= _LEAST_S and crowd.run_s >= _LEAST_SHARE * seen_s

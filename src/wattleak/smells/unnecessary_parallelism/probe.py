@@ -1,0 +1,149 @@
+"""Threads that wanted a CPU at once against the CPUs that there are, throttling, and pools that multiply.
+
+Counters of the kernel, read from outside: see `signals.outside.stretches` for `runnable`. The cost is the CPU time that
+was spent in that state. How much of it fewer threads would save, one run cannot say; `wattleak tune` can.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from wattleak.model import Evidence
+from wattleak.signals.outside.facts import stretches_in
+from wattleak.smells.unnecessary_parallelism.asked import asked_for
+from wattleak.smells.unnecessary_parallelism.contention import (
+    CROWDED,
+    MANY_PROCESSES,
+    SWITCHES,
+    THROTTLED,
+    crowded_processes,
+    crowded_together,
+    stopped_by_quota,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wattleak.signals import Signals
+    from wattleak.smells.unnecessary_parallelism.contention import Crowd, Stopped
+
+_CODE = "PAR001"
+_LONGEST = 80  # characters of a command in a sentence
+_WORTH_SAYING = 0.25  # of the CPU time spent in the kernel
+
+
+def probe(signals: Signals) -> Iterator[Evidence]:
+    """Yield what the counters of a run showed."""
+    found = stretches_in(signals)
+    for crowd in crowded_processes(found):
+        yield _of_threads(crowd, signals)
+    nested, plain = crowded_together(found)
+    if nested is not None:
+        yield _of_pools(nested, signals)
+    if plain is not None:
+        yield _of_processes(plain)
+    stopped = stopped_by_quota(found)
+    if stopped is not None:
+        yield _of_quota(stopped, signals)
+
+
+def _of_threads(crowd: Crowd, signals: Signals) -> Evidence:
+    place = asked_for(signals, crowd.pids[:1], crowd.cpus)
+    if crowd.runnable is None:
+        counter, value, unit = "switches between threads", crowd.switches_per_s, "1/s"
+        threshold = SWITCHES * max(1.0, crowd.cpus)
+        what = f"{crowd.workers:.0f} threads that work"
+    else:
+        counter, value, unit = "threads that wanted a CPU at once", crowd.runnable, "threads"
+        threshold = CROWDED * max(1.0, crowd.cpus)
+        what = f"{crowd.workers:.0f} threads that work, {crowd.runnable:.1f} of them wanting a CPU at once"
+    asked = f"; {place.setter} asked for {place.number}" if place else ""
+    return Evidence(
+        code=_CODE,
+        path=place.path if place else None,
+        line=place.line if place else None,
+        function=place.function if place else None,
+        counter=counter,
+        value=value,
+        unit=unit,
+        threshold=threshold,
+        message=f"{_short(crowd.command)} had {what}, on {_cpus(crowd)}{asked}; {_price(crowd)}",
+        cost_s=crowd.run_s,
+        pid=crowd.pids[0],
+    )
+
+
+def _of_pools(crowd: Crowd, signals: Signals) -> Evidence:
+    place = asked_for(signals, crowd.pids, crowd.cpus)
+    assert crowd.runnable is not None
+    each = crowd.workers / len(crowd.pids)
+    return Evidence(
+        code=_CODE,
+        path=place.path if place else None,
+        line=place.line if place else None,
+        function=place.function if place else None,
+        counter="threads that wanted a CPU at once, all processes",
+        value=crowd.runnable,
+        unit="threads",
+        threshold=CROWDED * max(1.0, crowd.cpus),
+        message=f"pools inside pools: {len(crowd.pids)} processes of {_short(crowd.command)} with {each:.0f} threads "
+        f"that work in each, {crowd.runnable:.1f} wanting a CPU at once, on {_cpus(crowd)}; {_price(crowd)}",
+        cost_s=crowd.run_s,
+        pid=crowd.pids[0],
+    )
+
+
+def _of_processes(crowd: Crowd) -> Evidence:
+    assert crowd.runnable is not None
+    return Evidence(
+        code=_CODE,
+        path=None,
+        line=None,
+        counter="threads that wanted a CPU at once, all processes",
+        value=crowd.runnable,
+        unit="threads",
+        threshold=MANY_PROCESSES * max(1.0, crowd.cpus),
+        message=f"{len(crowd.pids)} processes of {_short(crowd.command)} that work, {crowd.runnable:.1f} wanting a CPU "
+        f"at once, on {_cpus(crowd)}; {_price(crowd)}",
+        cost_s=crowd.run_s,
+        pid=crowd.pids[0],
+    )
+
+
+def _of_quota(stopped: Stopped, signals: Signals) -> Evidence:
+    place = asked_for(signals, (stopped.pid,), stopped.cpus)
+    return Evidence(
+        code=_CODE,
+        path=place.path if place else None,
+        line=place.line if place else None,
+        function=place.function if place else None,
+        counter="throttled periods",
+        value=100 * stopped.share,
+        unit="%",
+        threshold=100 * THROTTLED,
+        message=f"{stopped.workers:.0f} threads that work in a control group of {stopped.cpus:g} CPUs: it was stopped "
+        f"in {stopped.throttled} of {stopped.periods} periods, {stopped.throttled_s:.1f} s in sum over its CPUs; with "
+        f"{math.ceil(stopped.cpus)} threads {_short(stopped.command)} would use the same quota without being stopped",
+        cost_s=stopped.throttled_s,
+        pid=stopped.pid,
+    )
+
+
+def _price(crowd: Crowd) -> str:
+    per_s = crowd.switches_per_s
+    parts = [f"{crowd.run_s:.1f} CPU-seconds in {crowd.duration_s:.1f} s of it"]
+    if crowd.wait_s:
+        parts.append(f"its threads waited {crowd.wait_s:.1f} s for a CPU")
+    parts.append(f"{per_s:,.0f} switches a second ({100 * crowd.involuntary_share:.0f} % involuntary)")
+    if crowd.system_s > _WORTH_SAYING * crowd.run_s:
+        parts.append(f"{100 * crowd.system_s / crowd.run_s:.0f} % of the CPU time in the kernel")
+    return ", ".join(parts)
+
+
+def _cpus(crowd: Crowd) -> str:
+    return f"{crowd.cpus:g} CPU{'' if crowd.cpus == 1 else 's'} ({crowd.why})"
+
+
+def _short(command: str) -> str:
+    return command if len(command) <= _LONGEST else command[: _LONGEST - 1] + "…"
