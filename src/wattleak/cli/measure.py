@@ -49,7 +49,7 @@ def run(args: Namespace) -> int:
     from dataclasses import replace
     from secrets import token_hex
 
-    from wattleak.cli.observing import begin, observed
+    from wattleak.cli.observing import begin, observed, watched
     from wattleak.cli.settings import Settings
     from wattleak.meters.probe import probe_meters
     from wattleak.recorder.launch import Streams, check_program, launch, new_run_folder
@@ -77,8 +77,7 @@ def run(args: Namespace) -> int:
             linger_s=settings.linger,
         )
         with recording:
-            ended = recording.wait()
-        assert ended is not None
+            ended = watched(recording, folder, args)
         measurement = read_measurement(folder, region=settings.region, pue=settings.pue)
         store.save_measurement(measurement)
         if not args.no_probes:

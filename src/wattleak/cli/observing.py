@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wattleak.model import Finding, Observations
+    from wattleak.recorder.launch import Ended, Recording
+    from wattleak.recorder.portable_launch import PortableRecording
 
 _ON = "wattleak: run-time probes are on: an agent in every Python of this command (--no-probes turns it off)"
 _LARGEST_B = 1 << 20  # of a script that is scanned beside
@@ -19,13 +21,29 @@ _LARGEST_B = 1 << 20  # of a script that is scanned beside
 
 def begin(folder: Path, args: Namespace) -> Mapping[str, str]:
     """What to add to the environment of the command, and the line that says so."""
-    from wattleak.observation.agent import OFF, agent_environment
+    from wattleak.observation.agent import agent_environment, agent_off
 
     if args.no_probes:
-        return OFF
+        return agent_off(os.environ)
     if not args.quiet:
         print(_ON, file=sys.stderr, flush=True)
     return agent_environment(folder, os.environ)
+
+
+def watched(recording: Recording | PortableRecording, folder: Path, args: Namespace) -> Ended:
+    """Wait for the end of a recording, and look at its processes from outside now and then."""
+    look = None
+    if not args.no_probes:
+        from wattleak.environment.outside.observer import observer
+        from wattleak.signals import SIGNALS
+
+        look = observer(recording.pid, journal=folder / SIGNALS)
+    while True:
+        ended = recording.wait(None if look is None else look.wait_s)
+        if ended is not None:
+            return ended
+        if look is not None:
+            look.look()
 
 
 def observed(folder: Path, command: Sequence[str], shown: Sequence[str]) -> Observations:

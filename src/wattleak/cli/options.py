@@ -120,6 +120,11 @@ def add_experiment(parser: ArgumentParser) -> None:
         choices=("saving", "equal", "not-worse", "costs-more"),
         help="exit with 1 unless the verdict is this, with 4 when there are not enough runs to say",
     )
+    group.add_argument(
+        "--probes",
+        action="store_true",
+        help="send the agent of `measure` into every run too, and say which smells were seen (off: it costs a little)",
+    )
     group.add_argument("--report", action="store_true", help="write the HTML report at the end, and say where")
     protocol.configure(parser)
     group.add_argument("--dry-run", action="store_true", help="print order, expected time and energy; run nothing")

@@ -6,13 +6,14 @@ import contextlib
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.errors import Interrupted
 from wattleak.executors.step_watch import StepWatch
 from wattleak.meters.clock import MonotonicClock
+from wattleak.observation.agent import agent_environment, agent_off
 from wattleak.recorder.launch import Streams, launch, new_run_folder
 from wattleak.recorder.rate import choose_rate
 from wattleak.recorder.reported import reported_on_stdout
@@ -54,14 +55,18 @@ class LocalExecutor:
         pue: float | None = None,
         interval_s: float | None = None,
         roots: Mapping[str, Path] | None = None,
+        probes: bool = False,
     ) -> None:
-        """`roots`: the folder in which a variant runs, by its name; where it is absent, the present one."""
+        """`roots`: the folder in which a variant runs, by its name; where it is absent, the present one. `probes`: send
+        the agent along into every run; without it no run has one, not even that of a program around wattleak.
+        """
         self._store = store
         self._probed = probed
         self._region = region
         self._pue = pue
         self._interval_s = interval_s
         self._roots = roots or {}
+        self._probes = probes
         self.clock: Clock = MonotonicClock()
 
     def run(self, variant: Variant, planned: PlannedRun, context: RunContext) -> tuple[Measurement, str | None]:
@@ -89,6 +94,7 @@ class LocalExecutor:
                     "WATTLEAK_SEED": str(planned.seed),
                     "WATTLEAK_RUN_DIR": str(work.resolve()),
                     **({"WATTLEAK_PADDING": "x" * planned.padding_b} if planned.padding_b else {}),
+                    **self._agent(folder, variant),
                 },
                 streams=Streams(os.devnull, str(stdout), str(folder / "stderr.txt")),
                 interval_s=self._interval(context.short),
@@ -105,7 +111,16 @@ class LocalExecutor:
             )
         printed = reported_on_stdout(stdout, context.quality_regex)
         measurement = read_measurement(folder, region=self._region, pue=self._pue, more=printed)
+        if self._probes:
+            from wattleak.observation.observe import observe  # noqa: PLC0415 - loads every smell
+
+            measurement = replace(measurement, observed=observe(folder, measurement.command))
         return measurement, _failure(measurement, folder, end, context)
+
+    def _agent(self, folder: Path, variant: Variant) -> Mapping[str, str]:
+        if self._probes:
+            return agent_environment(folder, {**os.environ, **variant.env})
+        return agent_off(os.environ)
 
     def _interval(self, short: ShortPlan | None) -> float | None:
         if short is None or self._interval_s is not None:

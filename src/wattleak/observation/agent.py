@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 _AGENT = Path(__file__).resolve().parents[1] / "agent"  # read by other interpreters than ours: a folder, no package
 _SEARCH, _TARGET = "PYTHONPATH", "WATTLEAK_SIGNALS"
-OFF: Mapping[str, str] = {_TARGET: ""}  # for a command that may inherit the agent of a program around wattleak
 
 
 def agent_environment(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
@@ -25,3 +24,8 @@ def agent_environment(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
     target.mkdir(exist_ok=True)
     others = [entry for entry in env.get(_SEARCH, "").split(os.pathsep) if entry and entry != str(_AGENT)]
     return {_SEARCH: os.pathsep.join([str(_AGENT), *others]), _TARGET: str(target)}
+
+
+def agent_off(env: Mapping[str, str]) -> dict[str, str]:
+    """What to add to `env` so that a command does not inherit the agent of a program around wattleak."""
+    return {_TARGET: ""} if env.get(_TARGET) else {}

@@ -51,16 +51,23 @@ def tell_observed(observed: Observations) -> ObservedStory:
     )
 
 
+def places_seen(observed: Observations) -> set[str]:
+    """Each place that was seen, in a few words: `MOD001 train.py:14`."""
+    return {f"{place.code} {_where(place)}".rstrip() for place in observed.places if place.evidence}
+
+
+def _where(place: Place) -> str:
+    where = "" if place.path is None else _shown(place.path)
+    return f"{where}:{place.line}" if where and place.line else where
+
+
 def _place(place: Place) -> PlaceStory:
     text = [line for item in place.evidence for line in (item.message, _figure(item))]
     if place.measured is not None:
         text.append(place.measured)
     if place.suspicion is not None:
         text.append(f"a scan suspects it too: {place.suspicion}" if text else f"{place.suspicion} ({NOT_SEEN})")
-    where = "" if place.path is None else _shown(place.path)
-    return PlaceStory(
-        place.level, place.code, place.name, f"{where}:{place.line}" if where and place.line else where, tuple(text)
-    )
+    return PlaceStory(place.level, place.code, place.name, _where(place), tuple(text))
 
 
 def _figure(item: Evidence) -> str:

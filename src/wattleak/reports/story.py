@@ -6,15 +6,16 @@ Terminal, Markdown and page are three ways of setting the same story, so that th
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from wattleak.model import CONTROL, Origin, QualityState, Verdict
 from wattleak.reports import units, words
-from wattleak.reports.observed import tell_observed
+from wattleak.reports.observed import places_seen, tell_observed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from wattleak.model import (
         Carbon,
@@ -156,12 +157,24 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
         lacking=_distinct(item for run in experiment.runs for item in run.measurement.unavailable),
         notes=(
             *_control(comparison),
+            *_seen(experiment),
             *experiment.notes,
             *(note for note in _distinct(notes) if note not in experiment.notes),
         ),
         following=_after_comparison(experiment, comparison),
         exploratory="; ".join(experiment.exploratory) or None,
     )
+
+
+def _seen(experiment: Experiment) -> Iterator[str]:
+    """What the run-time probes saw in the runs of each variant, where they were asked for."""
+    for variant in experiment.plan.design.variants:
+        looked = [run.measurement.observed for run in experiment.runs if run.variant == variant.name]
+        runs = [places_seen(observed) for observed in looked if observed is not None]
+        counts = Counter(place for places in runs for place in places)
+        found = [f"{place} ({count} of {len(runs)})" for place, count in sorted(counts.items())]
+        if runs:
+            yield f"seen in the runs of {variant.name}: {', '.join(found) or 'no smell'}"
 
 
 def _control(comparison: Comparison) -> tuple[str, ...]:
