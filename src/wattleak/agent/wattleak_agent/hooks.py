@@ -5,4 +5,10 @@ A module that has something to do is `hooks_<what>.py` in this folder:
     def register(agent): ...        # called once, under guard, before the package's own code runs
 """
 
-LISTED: dict = {}  # type: ignore[type-arg] # of tuples of names
+LISTED: dict = {  # type: ignore[type-arg] # of tuples of names
+    "jax": ("hooks_settings",),
+    "keras": ("hooks_settings",),
+    "sklearn": ("hooks_settings",),
+    "tensorflow": ("hooks_settings",),
+    "torch": ("hooks_settings",),
+}
