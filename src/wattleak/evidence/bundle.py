@@ -48,6 +48,7 @@ TABLES = (
     ("wattleak.footprint", "ember_countries.json"),
     ("wattleak.footprint", "egrid_us_states.json"),
     ("wattleak.footprint", "gcp_regions.json"),
+    ("wattleak.footprint", "cloud_grids.json"),
     ("wattleak.meters", "accelerator_watts.csv"),
     ("wattleak.meters", "cpu_watts.csv"),
     ("wattleak.meters", "instance_watts.csv"),

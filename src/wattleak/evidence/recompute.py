@@ -14,6 +14,7 @@ from wattleak.documents import (
 from wattleak.errors import WattleakError
 from wattleak.evidence.bundle import PRINTED
 from wattleak.experiment.deviations import as_found
+from wattleak.footprint.intensity import Intensity, current_tables
 from wattleak.model import Experiment
 from wattleak.recorder.journal import JOURNAL
 from wattleak.recorder.reported import read_reported
@@ -45,7 +46,8 @@ def from_journal(folder: Path, document: Document) -> Document:
     """The document of a run, made from its journal anew. Raises WattleakError, KeyError, TypeError, ValueError.
 
     The place of the carbon intensity and the PUE are settings, not readings: they are taken from the document, and
-    the figures that follow from them are made anew.
+    the figures that follow from them are made anew. So is the intensity itself where it came from a table that is not
+    the one here (`foreign_table`).
     """
     printed = read_reported(folder / PRINTED)
     made: list[Document] = []
@@ -57,19 +59,42 @@ def from_journal(folder: Path, document: Document) -> Document:
                 raise
             continue
         made.append(json.loads(json.dumps(measurement_document(measurement))))
+        if document["carbon_g"] is not None and "table" not in document["carbon_g"]:  # made before results named one
+            (made[-1]["carbon_g"] or {}).pop("table", None)
         if made[-1]["carbon_g"] == document["carbon_g"]:
             break
     nearest = min(made, key=lambda one: sum(1 for _ in changes(document["carbon_g"], one["carbon_g"])))
     return {key: value for key, value in nearest.items() if key not in _NOT_MEASURED}
 
 
-def _settings(document: Document) -> Iterator[tuple[str | None, float | None]]:
+def foreign_table(document: Document) -> str | None:
+    """The table of intensities that a run's emissions were made with, if it is not one of those shipped now."""
+    table = (document["carbon_g"] or {}).get("table")
+    return None if table is None or table in current_tables() else str(table)
+
+
+def _settings(document: Document) -> Iterator[tuple[str | Intensity | None, float | None]]:
     carbon = document["carbon_g"]
     yield None, None
-    if carbon is not None:
-        yield carbon["region"], carbon["pue"]
-        yield carbon["region"], None
-        yield None, carbon["pue"]
+    if carbon is None:
+        return
+    if foreign_table(document) is not None:
+        unstated = "no PUE given: the device's own energy"
+        intensity = Intensity(
+            value=carbon["intensity_g_per_kwh"],
+            low=carbon["intensity_low"],
+            high=carbon["intensity_high"],
+            source=carbon["source"],
+            year=carbon["year"],
+            region=carbon["region"],
+            note=carbon["note"].removesuffix(unstated).removesuffix("; "),
+            table=carbon["table"],
+        )
+        yield intensity, carbon["pue"]
+        yield intensity, None
+    yield carbon["region"], carbon["pue"]
+    yield carbon["region"], None
+    yield None, carbon["pue"]
 
 
 def experiment_of(bundle: Bundle) -> tuple[Experiment, Sequence[Document]]:

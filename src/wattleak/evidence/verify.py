@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from wattleak import __version__
 from wattleak.errors import UsageError, WattleakError
 from wattleak.evidence.bundle import answer_document, computed_with, exclusions_document, tables
-from wattleak.evidence.recompute import changes, experiment_of, from_journal, unpack_journal
+from wattleak.evidence.recompute import changes, experiment_of, foreign_table, from_journal, unpack_journal
 from wattleak.experiment.design import plan_digest
 
 if TYPE_CHECKING:
@@ -79,6 +79,12 @@ def verify(bundle: Bundle) -> Verification:
         findings.append(Finding(bundle.path.name, error.message))
     except Exception as error:  # noqa: BLE001 - documents of a stranger may break what reads them in any way
         findings.append(Finding(bundle.path.name, f"its documents do not fit together: {_told(error)}"))
+    if runs:
+        foreign = dict.fromkeys(filter(None, map(foreign_table, documents.values())))
+        notes += [
+            f"emissions rest on {table}, which is no table of this version: its figure is as stored"
+            for table in foreign
+        ]
     if runs > from_journals:
         notes.append(
             f"{runs - from_journals} of {runs} runs come without a journal: their own numbers were taken as they stand"

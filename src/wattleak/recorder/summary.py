@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wattleak.analysis.attribution import Attribution
+    from wattleak.footprint.intensity import Intensity
     from wattleak.model import ChannelEnergy, Span, Trace
 
 PLANNED = "the plan: "  # begins the reason of an end that is part of a short plan
@@ -32,7 +33,7 @@ _LEAST_UNSEEN_S = 0.01  # what CPU time is counted in on most systems
 
 
 def read_measurement(
-    folder: Path, *, region: str | None, pue: float | None, more: Reported | None = None
+    folder: Path, *, region: str | Intensity | None, pue: float | None, more: Reported | None = None
 ) -> Measurement:
     """The Measurement of one run folder. `more` is what the program reported another way than in the metrics file."""
     recording = read_recording(folder / JOURNAL)
@@ -52,7 +53,7 @@ def summarise(
     recording: Recording,
     *,
     quality: dict[str, float],
-    region: str | None,
+    region: str | Intensity | None,
     pue: float | None,
     outputs: dict[str, str] | None = None,
 ) -> Measurement:
@@ -87,7 +88,7 @@ def summarise(
         attributed=attribution.channels,
         attributed_energy_j=total_j,
         idle_energy_j=attribution.idle_j,
-        carbon_g=None if total_j is None else carbon(total_j, region, pue),
+        carbon_g=None if total_j is None else carbon(total_j, region, pue, _during(start, ended_s - started_s)),
         unavailable=recording.unavailable,
         spans=tuple(_span_cost(recording, span, started_s, ended_s) for span in trace.spans),
         gaps=trace.gaps,
@@ -100,6 +101,14 @@ def summarise(
         window=_step_window(recording, started_s),
         planned_end=_planned_end(recording),
     )
+
+
+def _during(start: dict[str, Any], duration_s: float) -> tuple[float, float]:
+    """When the work was, in seconds since 1970."""
+    from datetime import datetime  # noqa: PLC0415 - a recording that begins does without
+
+    began_s = datetime.fromisoformat(start["started_at"]).timestamp()
+    return began_s, began_s + max(0.0, duration_s)
 
 
 def _energies(recording: Recording, start_s: float, end_s: float) -> tuple[tuple[ChannelEnergy, ...], Attribution]:

@@ -12,7 +12,7 @@ from wattleak.experiment.proof import FIXED, ORIGINAL
 from wattleak.experiment.yearly import J_PER_KWH, Yearly
 from wattleak.model import Origin, QualityState, Verdict
 from wattleak.reports import units, words
-from wattleak.reports.story import Line, tell_comparison
+from wattleak.reports.story import Line, source_of, tell_comparison
 from wattleak.reports.text import render_story
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _yearly_lines(yearly: Yearly | str) -> list[Line]:
     lines = [Line("yearly", f"{runs}{whole} save {kwh} and {kg} ({energy.origin.value})")]
     if energy.origin not in words.MEASURED:
         lines.append(Line("", _basis(energy.origin)))
-    place = f"{units.number(carbon.intensity_g_per_kwh)} g/kWh, {carbon.region}, {carbon.source} {carbon.year}"
+    place = f"{units.number(carbon.intensity_g_per_kwh)} g/kWh, {carbon.region}, {source_of(carbon)}"
     lines.append(Line("", place + (f"; {carbon.note}" if carbon.note else "")))
     return lines
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wattleak.reports import units, words
 from wattleak.reports.figures import RunRow, origin_of, run_rows
 from wattleak.reports.markup import Html, table, tag
+from wattleak.reports.story import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +69,7 @@ def carbon_table(measurements: Iterable[Measurement]) -> Html:
             carbon.region,
             f"{units.number(carbon.intensity_g_per_kwh)} g/kWh",
             f"[{units.number(carbon.intensity_low)}, {units.number(carbon.intensity_high)}]",
-            f"{carbon.source}, {carbon.year}",
+            source_of(carbon),
             units.plain(carbon.pue),
             str(carbon.origin.value),
             carbon.note or _NOTHING,
