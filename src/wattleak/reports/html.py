@@ -46,18 +46,19 @@ def render_html(experiment: Experiment, comparison: Comparison, *, front: Front 
     story = tell_comparison(experiment, comparison)
     primary = comparison.pairs[0].primary_metric  # in a short plan its rule may have chosen another than the plan's
     body = [
-        _head("experiment", story.identity, story.title, story.facts, story.incomplete, story.exploratory),
+        head_of("experiment", story.identity, story.title, story.facts, story.incomplete, story.exploratory),
         *(
             _verdict(told, pair, first=place == 0)
             for place, (told, pair) in enumerate(zip(story.pairs, comparison.pairs, strict=True))
         ),
-        *(() if front is None else (_section("pareto-front", "Is the dearer one worth it?", front_section(front)),)),
-        _section("evidence", "Evidence", *_evidence(experiment, comparison, story, primary)),
-        _section("where", "Where it goes", *_where(experiment)),
-        _section("trust", "Can it be trusted?", *_trust(experiment, story, primary)),
-        _section("how", "How it was measured", *_how(experiment, story)),
+        *_curve(experiment),
+        *(() if front is None else (section("pareto-front", "Is the dearer one worth it?", front_section(front)),)),
+        section("evidence", "Evidence", *_evidence(_shown(experiment), comparison, story, primary)),
+        section("where", "Where it goes", *_where(experiment)),
+        section("trust", "Can it be trusted?", *_trust(experiment, story, primary)),
+        section("how", "How it was measured", *_how(experiment, story)),
     ]
-    return _page(f"{story.title}: {', '.join(pair.headline for pair in story.pairs)}", body)
+    return page(f"{story.title}: {', '.join(pair.headline for pair in story.pairs)}", body)
 
 
 def render_measurement_html(measurement: Measurement) -> str:
@@ -69,8 +70,8 @@ def render_measurement_html(measurement: Measurement) -> str:
     quality = (replace(amount, note="reported by the program") for amount in story.quality)
     cost = map(_amount, (*energy, *carbon, *story.costs, *quality))
     body = [
-        _head("run", story.identity, story.title, story.facts, story.incomplete),
-        _section(
+        head_of("run", story.identity, story.title, story.facts, story.incomplete),
+        section(
             "cost",
             "What it cost",
             _remark(story.remark),
@@ -78,21 +79,21 @@ def render_measurement_html(measurement: Measurement) -> str:
             table(head, cost, numbers=(1, 2), label="cost"),
             _lines(story.carbon_lines),
         ),
-        _section("where", "Where it goes", *_where_measured(measurement, story.machine, story.own)),
+        section("where", "Where it goes", *_where_measured(measurement, story.machine, story.own)),
         *_observed(story.observed),
-        _section(
+        section(
             "how",
             "How it was measured",
             channel_table([measurement]),
             lacking_table(story.lacking),
-            _bullets("notes", story.notes),
+            bullets("notes", story.notes),
             tag("h3", "Command"),
             _command(shlex.join(measurement.command)),
             tag("h3", "What to do next"),
             *map(_command, story.following),
         ),
     ]
-    return _page(story.title, body)
+    return page(story.title, body)
 
 
 # -- sections of an experiment ---------------------------------------------------------------------------------------
@@ -118,6 +119,23 @@ def _verdict(told: PairStory, pair: PairComparison, *, first: bool) -> Html:
         id="verdict" if first else None,
         aria_label=f"verdict on {told.candidate}",
     )
+
+
+def _curve(experiment: Experiment) -> Iterable[Html]:
+    """Every setting of a search; nothing for other experiments."""
+    if experiment.plan.design.search is not None:
+        from wattleak.reports.tune import curve_section  # noqa: PLC0415 - scipy, which a single run does not need
+
+        yield section("curve", "Which setting?", curve_section(experiment))
+
+
+def _shown(experiment: Experiment) -> Experiment:
+    """The runs that the verdict stands on: of a search, the fresh ones."""
+    if experiment.plan.design.search is None:
+        return experiment
+    from wattleak.analysis.tuning import shown  # noqa: PLC0415 - see above
+
+    return shown(experiment)
 
 
 def _evidence(experiment: Experiment, comparison: Comparison, story: ComparisonStory, primary: str) -> Iterable[Html]:
@@ -190,7 +208,7 @@ def _trust(experiment: Experiment, story: ComparisonStory, primary: str) -> Iter
             numbers=(0, 2),
         )
         yield figure("order", charts.run_order(experiment, primary), caption, data)
-    yield _bullets("doubts", story.doubts)
+    yield bullets("doubts", story.doubts)
     yield tag("h3", "Every run")
     yield run_table(experiment)
 
@@ -210,7 +228,7 @@ def _how(experiment: Experiment, story: ComparisonStory) -> Iterable[Html]:
     yield lacking_table(story.lacking)
     yield carbon_table(measurements)
     yield environment_table(experiment.environment)
-    yield _bullets("notes", story.notes)
+    yield bullets("notes", story.notes)
     yield tag("h3", "Repeat it")
     yield tag("p", "The same seed gives the same order. Secrets in commands are hidden; put them back first.")
     yield _command(words.repeat_command(experiment.plan))
@@ -234,7 +252,7 @@ def _observed(story: ObservedStory | None) -> Iterable[Html]:
         rows = [(item.name, item.energy, item.interval, item.note) for item in story.phases]
         head = ("phase", "attributed energy", "95 % range", "time and origin")
         parts += [tag("h3", "Where the joules went"), table(head, rows, numbers=(1, 2), label="phases")]
-    yield _section("seen", "What was seen inside", *parts)
+    yield section("seen", "What was seen inside", *parts)
 
 
 # -- sections of a measurement ---------------------------------------------------------------------------------------
@@ -298,7 +316,7 @@ def _amount(amount: Amount) -> tuple[str, ...]:
 # -- shared ----------------------------------------------------------------------------------------------------------
 
 
-def _head(
+def head_of(
     kind: str,
     identity: str,
     title: str,
@@ -316,7 +334,8 @@ def _head(
     )
 
 
-def _section(identity: str, title: str, *parts: Html) -> Html:
+def section(identity: str, title: str, *parts: Html) -> Html:
+    """A part of a page under its heading."""
     return tag("section", tag("h2", title), *parts, id=identity)
 
 
@@ -329,7 +348,8 @@ def _lines(lines: Iterable[Line]) -> Html:
     return tag("dl", Html("".join(pairs))) if pairs else Html("")
 
 
-def _bullets(title: str, items: Sequence[str]) -> Html:
+def bullets(title: str, items: Sequence[str]) -> Html:
+    """A list under a small heading; nothing of no items."""
     if not items:
         return Html("")
     return Html(tag("h3", title.capitalize()) + tag("ul", *(tag("li", item) for item in items)))
@@ -339,7 +359,8 @@ def _command(command: str) -> Html:
     return tag("pre", tag("code", command))
 
 
-def _page(title: str, body: Iterable[Html]) -> str:
+def page(title: str, body: Iterable[Html]) -> str:
+    """The whole file around a body: styles, scripts and their licences inside, nothing loaded."""
     before, after = assets.template("fold.js"), assets.template("charts.js")
     scripts = [*assets.libraries(), after]
     allowed = " ".join(assets.script_hash(script) for script in (before, *scripts))

@@ -33,7 +33,9 @@ _ENERGY = (Unit("µJ", 1e-6), Unit("mJ", 1e-3), Unit("J", 1.0), Unit("kJ", 1e3),
 _POWER = (Unit("mW", 1e-3), Unit("W", 1.0), Unit("kW", 1e3), Unit("MW", 1e6))
 _MEMORY = (Unit("B", 1.0), Unit("KiB", 2.0**10), Unit("MiB", 2.0**20), Unit("GiB", 2.0**30), Unit("TiB", 2.0**40))
 _CARBON = (Unit("µg", 1e-6), Unit("mg", 1e-3), Unit("g", 1.0), Unit("kg", 1e3), Unit("t", 1e6))
-_SCALES = {"s": _TIME, "J": _ENERGY, "W": _POWER, "B": _MEMORY, "g": _CARBON}
+_BILLED = (Unit("mWh", 1e-3), Unit("Wh", 1.0), Unit("kWh", 1e3), Unit("MWh", 1e6), Unit("GWh", 1e9), Unit("TWh", 1e12))
+_VOLUME = (Unit("mL", 1e-3), Unit("L", 1.0), Unit("m³", 1e3))
+_SCALES = {"s": _TIME, "J": _ENERGY, "W": _POWER, "B": _MEMORY, "g": _CARBON, "Wh": _BILLED, "L": _VOLUME}
 _FIRST_MIN_S = 120.0  # below two minutes seconds say more than minutes
 _FIRST_H_S = 7200.0
 
