@@ -55,9 +55,18 @@ def compare(experiment: Experiment) -> Comparison:
         UsageError: the primary metric of the design does not exist, or its level is not between 0 and 1.
     """
     blocks = counting_blocks(experiment)
+    if experiment.plan.design.search is not None:
+        from wattleak.analysis.tuning import compare_search  # noqa: PLC0415 - it builds on this module
+
+        return compare_search(experiment)
     experiment = with_primary(experiment, blocks)
+    return compare_with_reference(experiment, blocks)
+
+
+def compare_with_reference(experiment: Experiment, blocks: Sequence[Block]) -> Comparison:
+    """`compare` when the primary metric and the blocks that count are known."""
     reference, *candidates = (variant.name for variant in experiment.plan.design.variants)
-    pairs = [Pair(experiment, _with_both(blocks, candidate), reference, candidate) for candidate in candidates]
+    pairs = [Pair(experiment, _with_both(blocks, reference, name), reference, name) for name in candidates]
     control = check_control(experiment)
     return Comparison(
         experiment.plan.experiment,
@@ -68,9 +77,14 @@ def compare(experiment: Experiment) -> Comparison:
     )
 
 
-def _with_both(blocks: Sequence[Block], candidate: str) -> tuple[Block, ...]:
-    """The blocks in which this candidate took part: one that was dropped at a look is in the earlier ones only."""
-    return tuple(block for block in blocks if candidate in block.runs)
+def _with_both(blocks: Sequence[Block], reference: str, candidate: str) -> tuple[Block, ...]:
+    """The blocks in which both took part: who was dropped at a look is in the earlier ones only."""
+    return tuple(block for block in blocks if candidate in block.runs and reference in block.runs)
+
+
+def quality_of(pair: Pair) -> QualityComparison:
+    """Did the result stay as good, in the blocks of this pair?"""
+    return _compare_quality(pair)
 
 
 def judge_primary(experiment: Experiment) -> tuple[Change, Grade]:

@@ -30,7 +30,9 @@ def experiment_doubts(experiment: Experiment, blocks: Sequence[Block]) -> tuple[
     doubts = []
     design = experiment.plan.design
     planned = design.blocks * design.sessions
-    if len(blocks) < planned and experiment.complete and design.stopping is not None:
+    if experiment.complete and design.search is not None:
+        pass  # a search leaves out what it has no use for; its claim stands on fresh blocks
+    elif len(blocks) < planned and experiment.complete and design.stopping is not None:
         doubts.append(
             f"stopped at a planned look, after {len(blocks)} of {planned} blocks: the interval allows for that, the "
             "estimate does not, and an effect that stops an experiment early tends to look larger than it is"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
     from wattleak.meters.probe import Probed
-    from wattleak.model import Comparison, Design, Experiment, NoiseFloor, Order, Plan, Stopping, Variant
+    from wattleak.model import Comparison, Design, Experiment, NoiseFloor, Order, Plan, Search, Stopping, Variant
     from wattleak.store.sqlite import SqliteStore
 
 SUMMARY = "compare commands by a controlled experiment"
@@ -168,11 +168,12 @@ def experiment(
     conclude: Callable[[SqliteStore, Experiment], int] | None = None,
     prepare: Callable[[], None] | None = None,
     planned: Mapping[str, object] | None = None,
+    search: tuple[Search, Stopping] | None = None,
 ) -> int:
     """The main path of `compare`, of every study, and of verbs that conclude in their own way.
 
     `prepare` makes what the variants run in, once the plan stands and before it is looked at; a dry run does without.
-    `planned` is what the document of a dry run has besides the plan.
+    `planned` is what the document of a dry run has besides the plan. `search` makes the variants race each other.
     """
     from functools import partial
 
@@ -205,6 +206,7 @@ def experiment(
                 eliminate=args.eliminate,
                 declared=declared(args),
                 noise_floor=partial(store.noise_floor, machine),
+                search=search,
             )
         )
         if args.dry_run:
@@ -250,7 +252,7 @@ def end(
 ) -> int:
     """Write the report that is asked for, and choose the exit code: by `required`, where --require is about less."""
     if args.report:
-        _write_report(finished, comparison, settings, args, front)
+        write_report(finished, comparison, settings, args, front)
     return _exit_code(required or comparison, args.require)
 
 
@@ -265,6 +267,7 @@ def _planned(
     eliminate: bool,
     declared: tuple[str, ...],
     noise_floor: Callable[[str], NoiseFloor | None],
+    search: tuple[Search, Stopping] | None = None,
 ) -> Plan:
     from wattleak.analysis.quality import parse_quality
     from wattleak.cli.protocol import primary_metric
@@ -293,7 +296,7 @@ def _planned(
             template=treatments.template,
             order=order,
             sessions=settings.sessions,
-            stopping=_stopping(settings, len(treatments.variants) - 1),
+            stopping=search[1] if search else _stopping(settings, len(treatments.variants) - 1),
             eliminate=eliminate,
             pad_environment=True,
             against=treatments.against,
@@ -302,6 +305,7 @@ def _planned(
             control_every=around.control_every,
             gated=around.gated,
             shared=around.shared,
+            search=search[0] if search else None,
         )
     )
 
@@ -409,7 +413,13 @@ def _execute(
     store.save_session(plan.experiment, session)
     _announce(plan, args)
     local = LocalExecutor(
-        settings.store, probed, region=settings.region, pue=settings.pue, interval_s=settings.interval, roots=roots
+        settings.store,
+        probed,
+        region=settings.region,
+        pue=settings.pue,
+        interval_s=settings.interval,
+        roots=roots,
+        probes=args.probes,
     )
     executor = WatchedExecutor(local, made_of, allowed)
     with (
@@ -447,6 +457,14 @@ def _announce(plan: Plan, args: Namespace) -> None:
         f"{sessions}, {order}, {design.warmups} warm-up; primary metric {design.metric}",
         file=sys.stderr,
     )
+    if design.search is not None:
+        race = design.blocks - design.search.confirmations
+        print(
+            f"  a race of {race} blocks at most, then {count(design.search.confirmations, 'fresh block')} "
+            "of its winner and the reference",
+            file=sys.stderr,
+        )
+        return
     needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
     if design.blocks < needed:
         print(f"  {design.blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)
@@ -465,7 +483,7 @@ def _dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace, pl
 
     design = plan.design
     needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
-    if design.blocks < needed:
+    if design.blocks < needed and design.search is None:
         raise UsageError(
             f"{design.blocks} blocks can never reach a {design.level:.0%} interval for {len(design.variants)} variants",
             f"--blocks {needed} is the least",
@@ -505,7 +523,7 @@ def _print(finished: Experiment, comparison: Comparison, args: Namespace, kind: 
         print(render_comparison(finished, comparison, style=style_for(sys.stdout, args)))
 
 
-def _write_report(
+def write_report(
     finished: Experiment, comparison: Comparison, settings: Settings, args: Namespace, front: Front | None
 ) -> None:
     from wattleak.cli.report import write
@@ -520,7 +538,11 @@ def _write_report(
 def _exit_code(comparison: Comparison, require: str | None) -> int:
     if require is None:
         return ExitCode.DONE
-    verdicts: Sequence[str] = [pair.verdict.value for pair in comparison.pairs]
+    return meets(require, [pair.verdict.value for pair in comparison.pairs])
+
+
+def meets(require: str, verdicts: Sequence[str]) -> int:
+    """The exit code of --require for these verdicts."""
     if all(verdict in _MEETS[require] for verdict in verdicts):
         return ExitCode.DONE
     decided = [verdict for verdict in verdicts if verdict != "not_enough_runs"]

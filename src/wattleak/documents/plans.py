@@ -15,6 +15,7 @@ from wattleak.model import (
     PlannedRun,
     QualityTarget,
     Run,
+    Search,
     ShortPlan,
     Stopping,
     StoppingRule,
@@ -89,6 +90,7 @@ def design_document(design: Design) -> Document:
         **({"control_every": design.control_every} if design.control_every else {}),
         **({"gated": True} if design.gated else {}),
         **({"shared": list(design.shared)} if design.shared else {}),
+        **({"search": {"confirmations": design.search.confirmations}} if design.search else {}),
     }
 
 
@@ -138,6 +140,7 @@ def design_from_document(document: Document) -> Design:
         control_every=document.get("control_every", 0),
         gated=document.get("gated", False),
         shared=tuple(document.get("shared", ())),
+        search=Search(**document["search"]) if "search" in document else None,
     )
 
 

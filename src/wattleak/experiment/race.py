@@ -6,7 +6,7 @@ would find an effect in noise sooner or later.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wattleak.model import Experiment, Verdict
 
@@ -14,6 +14,33 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wattleak.model import Plan, Run
+
+
+class StopRule(Protocol):
+    """What the runner asks before and after each block."""
+
+    @property
+    def is_decided(self) -> bool: ...
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Variants that an earlier look had shown to cost more."""
+        ...
+
+    def out_of(self, block: int, runs: Sequence[Run]) -> tuple[str, ...]:
+        """Variants that are not run in this block."""
+        ...
+
+    def look(self, runs: Sequence[Run]) -> None: ...
+
+
+def race_of(plan: Plan, runs: Sequence[Run]) -> StopRule:
+    """The stop rule of a plan: settings that race each other, or candidates against the reference."""
+    if plan.design.search is None:
+        return Race(plan, runs)
+    from wattleak.experiment.search import SearchRace  # noqa: PLC0415 - scipy, which most experiments need last
+
+    return SearchRace(plan, runs)
 
 
 class Race:
@@ -26,6 +53,10 @@ class Race:
         self.is_decided = False
         if runs:
             self._look_again(runs)
+
+    def out_of(self, _block: int, _runs: Sequence[Run]) -> tuple[str, ...]:
+        """The same in every block: who is dropped is dropped."""
+        return self.dropped
 
     def look(self, runs: Sequence[Run]) -> None:
         """Judge, if the number of complete blocks has reached a planned look since the last one."""

@@ -21,7 +21,7 @@ from wattleak.experiment.control import ControlClock, control_run, control_varia
 from wattleak.experiment.design import planned_session
 from wattleak.experiment.gate import Rest
 from wattleak.experiment.interruption import told_between_runs
-from wattleak.experiment.race import Race
+from wattleak.experiment.race import race_of
 from wattleak.model import CONTROL, Experiment, Run, RunContext
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def run_experiment(
     blocks = stretches(planned_session(plan, index))
     if not before:
         sink.save_plan(plan, environment)
-    race = Race(plan, runs)
+    race = race_of(plan, runs)
     maker = _Maker(plan, executor, sink, session, runs, gate, leftovers)
     control = ControlClock(plan.design.control_every)
 
@@ -168,20 +168,26 @@ def run_experiment(
         for done, (number, whole) in enumerate(blocks):
             if race.is_decided:
                 break
-            block = [planned for planned in whole if planned.variant not in race.dropped]
-            if not is_block_complete(runs, block) and control.is_due():
+            out = race.out_of(number, runs)
+            block = [planned for planned in whole if planned.variant not in out]
+            if block and not is_block_complete(runs, block) and control.is_due():
                 run_control(number, done)
-            while not is_block_complete(runs, block):
+            broken = False
+            while block and (broken or not is_block_complete(runs, block)):
                 attempt = _next_attempt(runs, block)
-                _give_up_if_hopeless(runs[len(before) :], number)
+                _give_up_if_hopeless(_of(block, runs[len(before) :]), number)
+                broken = False
                 for planned in block:
-                    run = maker.make(planned, attempt, race.dropped)
+                    run = maker.make(planned, attempt, out)
                     tell(run, done)
                     maker.stop_if_it_went_on_from_another(run)
                     if run.failure is not None:
+                        broken = True
                         break  # the rest of a block that cannot count would be energy for nothing
                 else:
                     control.block_done()
+                out = race.out_of(number, runs)  # a setting that never works may be out of a search by now
+                block = [planned for planned in whole if planned.variant not in out]
             race.look(runs)
         if control.is_due_at_end():
             run_control(blocks[-1][0], len(blocks))
@@ -191,6 +197,11 @@ def run_experiment(
     sink.finish(plan.experiment, complete=complete)
     notes = () if leftovers is None else leftovers.notes
     return Experiment(plan, tuple(runs), complete=complete, environment=dict(environment), notes=notes)
+
+
+def _of(block: Sequence[PlannedRun], runs: Sequence[Run]) -> list[Run]:
+    variants = {planned.variant for planned in block}
+    return [run for run in runs if run.variant in variants]
 
 
 def stretches(planned: Sequence[PlannedRun]) -> list[tuple[int, list[PlannedRun]]]:

@@ -71,6 +71,17 @@ class Stopping:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """The settings of a run table race (`wattleak tune`), with the looks of `Design.stopping`.
+
+    Blocks up to the last look are the race: a setting that a look shows to be dearer than another leaves it. The blocks
+    after it are fresh ones of the chosen setting and the reference alone, and only they say what is saved.
+    """
+
+    confirmations: int  # fresh blocks, the last ones of `Design.blocks`; 0: nothing is said about a saving
+
+
+@dataclass(frozen=True, slots=True)
 class ShortPlan:
     """Each run is ended early, after so many steps of one thread or after so many seconds; costs are per step."""
 
@@ -109,6 +120,7 @@ class Design:
     control_every: int = 0  # blocks between two runs of the reference program of ours; 0: it is not run
     gated: bool = False  # before each run, wait until the machine is as cool and as idle as at the start
     shared: tuple[str, ...] = ()  # patterns of files that runs may leave for later runs: caches
+    search: Search | None = None  # the settings race; None: every variant is run in every block
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from wattleak.analysis.pareto import Front
+    from wattleak.analysis.tuning import Tuning
     from wattleak.model import ChannelEnergy, Experiment, Measurement, PairComparison, SpanCost
 
 Spec = dict[str, Any]
@@ -487,6 +488,51 @@ def front(found: Front) -> Spec:
             {
                 "mark": {"type": "text", "style": "value", "dy": -14},
                 "encoding": {"x": x, "y": y, "text": {"field": "variant", "type": "nominal"}, "opacity": firm},
+            },
+        ],
+    }
+
+
+# -- the curve of a search -------------------------------------------------------------------------------------------
+
+
+def curve(found: Tuning) -> Spec:
+    """What each setting costs, in the order of the design, with its interval; the setting to use stands out."""
+    known = [item for item in found.settings if item.cost is not None]
+    ends = [end for item in known for end in (item.cost, item.cost_low, item.cost_high) if end]
+    symbol, size = units.fitting(ends, words.unit(found.metric))
+    rows = [
+        {
+            "setting": item.name,
+            "cost": None if item.cost is None else item.cost / size,
+            "low": None if item.cost_low is None else item.cost_low / size,
+            "high": None if item.cost_high is None else item.cost_high / size,
+            "standing": item.standing.value,
+            "blocks": item.blocks,
+        }
+        for item in known
+    ]
+    x = {"field": "setting", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": 0}}
+    y = {
+        "field": "cost",
+        "type": "quantitative",
+        "scale": {"type": "log"} if max(ends) > _LOG_ABOVE * min(ends) else {"zero": True, "nice": True},
+        "title": _with_unit(words.title(found.metric), symbol),
+    }
+    tooltip = [{"field": name} for name in ("setting", "cost", "low", "high", "blocks", "standing")]
+    firm = {"condition": {"test": "datum.standing === 'chosen'", "value": 1}, "value": 0.45}
+    return {
+        **_head(rows, height=260),
+        "layer": [
+            {"mark": {"type": "line", "style": "link"}, "encoding": {"x": x, "y": y}},
+            {
+                "mark": {"type": "rule", "strokeWidth": 2},
+                "transform": [{"filter": "isValid(datum.low)"}],
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "opacity": firm},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 110},
+                "encoding": {"x": x, "y": y, "opacity": firm, "tooltip": tooltip},
             },
         ],
     }

@@ -48,6 +48,8 @@ def block_changes(experiment: Experiment, reference: str, candidate: str, metric
     """Relative change of a metric in each block that counts, candidate over reference minus one."""
     changes = []
     for block in counting_blocks(experiment):
+        if not {reference, candidate} <= block.runs.keys():
+            continue  # one of them was dropped at a look
         before, after = (_values(block.runs[name]).get(metric) for name in (reference, candidate))
         if before and after is not None:
             changes.append(after / before - 1)

@@ -35,7 +35,21 @@ _VISIBLE = Style()
 def render_comparison(experiment: Experiment, comparison: Comparison) -> str:
     """An experiment and its answer. Ends with a line end."""
     story = tell_comparison(experiment, comparison)
-    return render_story(story, f"experiment {code(story.identity)}")
+    return render_story(story, f"experiment {code(story.identity)}") + _curve(experiment)
+
+
+def _curve(experiment: Experiment) -> str:
+    """Every setting of a search and the one to use; nothing for other experiments."""
+    if experiment.plan.design.search is None:
+        return ""
+    from wattleak.analysis.tuning import judge  # noqa: PLC0415 - scipy, which a single run does not need
+    from wattleak.reports.tune import answer, curve_table  # noqa: PLC0415 - see above
+
+    tuning = judge(experiment)
+    headline, *rest = answer(experiment, tuning)
+    head, *rows = curve_table(tuning)
+    lines = [f"**{escape(headline)}**", *map(escape, rest), _table(head, rows, right=frozenset({1, 2, 3, 4, 6}))]
+    return "\n" + "\n\n".join(lines) + "\n"
 
 
 def render_story(story: ComparisonStory, aside: str) -> str:

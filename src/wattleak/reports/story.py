@@ -129,7 +129,11 @@ class MeasurementStory:
 
 
 def tell_comparison(experiment: Experiment, comparison: Comparison) -> ComparisonStory:
-    """Everything that is to be said of an experiment."""
+    """Everything that is to be said of an experiment; of a search, of the fresh runs that its claim stands on."""
+    if experiment.plan.design.search is not None:
+        from wattleak.analysis.tuning import shown  # noqa: PLC0415 - scipy, which a single run does not need
+
+        experiment = shown(experiment)
     design = experiment.plan.design
     blocks = max((m.blocks for pair in comparison.pairs for m in pair.metrics.values()), default=0)
     runs = words.count(sum(run.variant != CONTROL for run in experiment.runs), "run")

@@ -35,6 +35,11 @@ _ABOUT_RIGHT = frozenset({1, 2, 3, 4})  # columns of numbers stand right
 
 def render_comparison(experiment: Experiment, comparison: Comparison, *, style: Style) -> str:
     """An experiment and its answer. Ends without a line end."""
+    if experiment.plan.design.search is not None:
+        from wattleak.analysis.tuning import judge  # noqa: PLC0415 - a search has more to tell
+        from wattleak.reports.tune import render_tuning  # noqa: PLC0415 - it builds on this module
+
+        return render_tuning(experiment, judge(experiment), style=style)
     story = tell_comparison(experiment, comparison)
     return render_story(story, f"experiment {story.identity}", style=style)
 

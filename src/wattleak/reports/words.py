@@ -277,6 +277,9 @@ def repeat_command(plan: Plan, blocks: int | None = None) -> str:
     """What to type for the same experiment in the same order; with `blocks` given, for a longer one."""
     design = plan.design
     words = ["wattleak", "compare", "--blocks", str(blocks or design.blocks), "--seed", str(design.seed)]
+    if design.search is not None and design.stopping is not None:
+        race = str(design.stopping.looks[-1])
+        words[1:4] = ["tune", "--blocks", race, "--confirm", str(design.search.confirmations)]
     if design.short is None or not design.short.metric_by_rule:
         words += ["--metric", design.metric]
     words += ["--smallest-effect", f"{design.smallest_effect:g}"]
@@ -315,7 +318,7 @@ def _optional(design: Design, blocks: int | None) -> list[str]:
         words += ["--quality", f"{target.metric}:{target.direction.value}:{target.margin:g}"]
     if design.stopping is not None:
         words += ["--stop", design.stopping.rule.value]
-        if blocks is None:
+        if blocks is None and design.search is None:
             words += ["--looks", ",".join(map(str, design.stopping.looks))]
     words += ["--eliminate"] if design.eliminate else []
     if design.short is not None:

@@ -1,0 +1,103 @@
+"""Levels that make sense on this machine for the factors that everybody asks about.
+
+A preset is a factor of `wattleak tune` whose levels are not written out: `--threads` instead of `-F threads=1,2,4`. It
+also knows where its level goes when the command has no {placeholder}: threads have environment variables that numerical
+libraries read at their start; batch size, loader workers and precision have none, so those need a place in the command.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wattleak.environment.cgroups import control_groups, cpu_quota
+from wattleak.errors import UsageError
+from wattleak.experiment.factors import make_factor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wattleak.model import Factor
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",  # OpenMP: PyTorch, scikit-learn, LightGBM, XGBoost
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",  # TensorFlow; its inter-op pool is left alone
+)
+PRESETS = ("threads", "batch", "workers", "precision")
+_BATCHES = ("16", "32", "64", "128", "256")
+_MOST_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the levels depend on."""
+
+    cpus: int  # that the machine shows: what libraries take by themselves
+    allowed: int  # that this process may use: affinity, and the quota of its control groups rounded up
+    gpu: bool  # an NVIDIA device file is there
+
+    @classmethod
+    def here(cls) -> Machine:
+        shown = os.cpu_count() or 1
+        affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else shown
+        quota = cpu_quota(control_groups())
+        granted = affinity if quota is None or math.isinf(quota) else max(1, math.ceil(quota))
+        return cls(shown, min(affinity, granted), Path("/dev/nvidia0").exists())
+
+
+def preset(name: str, written: str | None, machine: Machine) -> Factor:
+    """The factor of `--NAME` (levels of this machine) or `--NAME 1,2,4` (the user's). Raises UsageError."""
+    if written:
+        return make_factor(
+            name, [level.strip() for level in written.split(",") if level.strip()], f"--{name} {written}"
+        )
+    levels = _LEVELS[name](machine)
+    if len(levels) < 2:
+        raise UsageError(
+            f"--{name}: this process may use {machine.allowed} CPU, which leaves one level",
+            f"say which to try: --{name} 1,2",
+        )
+    return make_factor(name, levels, f"--{name}")
+
+
+def places(name: str, command: tuple[str, ...], env: Mapping[str, str], is_preset: bool) -> dict[str, str]:
+    """The environment that carries a factor which stands nowhere in the command: {variable: "{name}"}.
+
+    A name in capitals is a variable itself. Empty: it stands in the command, or nobody knows where it goes.
+    """
+    mark = "{" + name + "}"
+    if any(mark in word for word in (*command, *env.values())):
+        return {}
+    if is_preset and name == "threads":
+        return dict.fromkeys(THREAD_VARIABLES, mark)
+    return {name: mark} if name.isupper() else {}
+
+
+def _threads(machine: Machine) -> list[str]:
+    """What libraries take by themselves comes first, as the reference; then the powers of two that find a CPU."""
+    sensible = {2**power for power in range(machine.allowed.bit_length())} | {machine.allowed}
+    own = machine.cpus
+    return [str(own), *(str(level) for level in sorted(sensible) if level != own)]
+
+
+def _batches(_machine: Machine) -> list[str]:
+    return list(_BATCHES)
+
+
+def _workers(machine: Machine) -> list[str]:
+    """0 is the default of a DataLoader, and the reference."""
+    most = min(machine.allowed, _MOST_WORKERS)
+    return [str(level) for level in sorted({0, *(2**power for power in range(most.bit_length())), most})]
+
+
+def _precisions(machine: Machine) -> list[str]:
+    return ["float32", "bfloat16", *(["float16"] if machine.gpu else [])]
+
+
+_LEVELS = {"threads": _threads, "batch": _batches, "workers": _workers, "precision": _precisions}
