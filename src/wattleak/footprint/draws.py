@@ -1,9 +1,8 @@
 """Draws of uncertain inputs: seeded, one stream for each input, so that the same input draws alike in every scenario.
 
 An input says a value and the ends of its 95 % range. It is drawn from the two-piece normal distribution whose median is
-the value and whose 2.5th and 97.5th percentiles are the ends: on the logarithm where everything is above zero (energies,
-intensities, prices and their like are skewed), as it is where it can be zero or negative (savings, growth). A standard
-normal z becomes
+the value and whose 2.5th and 97.5th percentiles are the ends: on the logarithm where everything is above zero (energies
+and prices are skewed), as it is where it can be zero or negative (savings, growth). A standard normal z becomes
 
     value x (high/value)^(z/1.96)  for z > 0,  value x (value/low)^(z/1.96)  for z < 0
 

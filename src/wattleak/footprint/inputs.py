@@ -1,10 +1,9 @@
 """Inputs of a projection as a user states them: a number with its unit and, if known, its 95 % range. Read strictly.
 
     15 Wh        15 Wh ± 20%        12..18 Wh        15 [12, 18] Wh        15 Wh ± 3 Wh
-    5%           31% ± 10%          20..40%          0.05                  1.5M (jobs a day)
+    5%           31% ± 4 points     20..40%          0.05                  1.5M (jobs a day)
 
-A range in which no value is named has its middle as value. `± 10%` behind a percentage is relative to it, as it is
-behind every other number; `31% ± 10 points` adds and subtracts. No range stated: the number is taken as exact.
+A range in which no value is named has its middle as value. No range stated: the number is taken as exact.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from wattleak.model import Origin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NUMBER = r"[-+]?(?:[0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+# A comma only where it parts thousands: 1,5 is refused, not read as 15.
+_NUMBER = r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _RANGE = re.compile(rf"(?P<low>{_NUMBER})\s*(?P<of_low>[kMG%]?)\s*\.\.\s*(?P<high>{_NUMBER})\s*(?P<unit>\S*)")
 _VALUE = re.compile(
     rf"(?P<value>{_NUMBER})\s*(?:\[\s*(?P<low>{_NUMBER})\s*,\s*(?P<high>{_NUMBER})\s*\])?\s*(?P<unit>[^\s±+]*)"
@@ -81,9 +81,7 @@ def amount(key: str, text: object, dimension: Dimension = ENERGY, example: str =
     return bounded(key, text, (value * size, low * size, high * size), dimension, example=example)
 
 
-def fraction(
-    key: str, text: object, *, least: float = 0.0, most: float = 1.0, example: str = "5%, or 4..6%"
-) -> Input:
+def fraction(key: str, text: object, *, least: float = 0.0, most: float = 1.0, example: str = "5%, or 4..6%") -> Input:
     """A share: 5% is the same as 0.05. Raises UsageError outside [least, most]."""
     value, low, high, unit = _read(key, text, example)
     if unit not in {"", "%"}:
@@ -170,6 +168,11 @@ def _read(key: str, text: object, example: str) -> tuple[float, float, float, st
 def _margin(key: str, text: object, value: tuple[float, str], margin: tuple[float, str], example: str) -> float:
     """Half the width of the range, in the unit of the value."""
     (size, unit), (half, of) = value, margin
+    if unit == of == "%":
+        raise UsageError(
+            f"{key}: {text!r} can be read in two ways",
+            f"write {size:g}% ± {half:g} points, or the ends: {size - half:g}..{size + half:g}%",
+        )
     if half >= 0 and of == "%":
         return abs(size) * half / 100
     if half >= 0 and of == ("points" if unit == "%" else unit):

@@ -15,9 +15,9 @@ from wattleak.footprint.projection import Evaluation, evaluate
 from wattleak.model import Estimate, Origin
 
 if TYPE_CHECKING:
+    from wattleak.footprint.inputs import Input
     from wattleak.footprint.quantities import Quantity
     from wattleak.footprint.scenario import Change, Scenario
-    from wattleak.footprint.inputs import Input
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +247,7 @@ def _minus(after: Evaluation, before: Evaluation) -> Evaluation:
         year=after.year,
         carbon_day=after.carbon_day - before.carbon_day,
         carbon_rows=(),
-        money_day=None
-        if after.money_day is None or before.money_day is None
-        else after.money_day - before.money_day,
+        money_day=None if after.money_day is None or before.money_day is None else after.money_day - before.money_day,
         water_day=tuple(
             (name, one - other) for (name, one), (_, other) in zip(after.water_day, before.water_day, strict=True)
         ),

@@ -37,8 +37,8 @@ from wattleak.model import Origin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wattleak.footprint.scenario import Scenario, Stream
     from wattleak.footprint.inputs import Input
+    from wattleak.footprint.scenario import Scenario, Stream
 
     Draw = Callable[[Input], Quantity]
 
@@ -108,9 +108,7 @@ def evaluate(scenario: Scenario, draw: Draw, energy_change: Input | None = None)
         year=_year(scenario, draw),
         carbon_day=total([carbon for _, carbon in carbon_rows]),
         carbon_rows=carbon_rows,
-        money_day=None
-        if scenario.price is None
-        else energy * draw(scenario.price) * _by_hour(scenario, "price"),
+        money_day=None if scenario.price is None else energy * draw(scenario.price) * _by_hour(scenario, "price"),
         water_day=_water(scenario, draw, running, energy),
     )
 
@@ -153,7 +151,9 @@ def _terms(scenario: Scenario, draw: Draw, tried: Quantity) -> list[Row]:
         rows.append(Row("batch efficiency", tried * lost, "tried x (1/efficiency - 1)", efficiency.origin))
     for part in scenario.parts:
         changed = tried * draw(part.share) * draw(part.change)
-        rows.append(Row(part.name, changed, f"tried x share x change of {part.what}", _weakest(part.share, part.change)))
+        rows.append(
+            Row(part.name, changed, f"tried x share x change of {part.what}", _weakest(part.share, part.change))
+        )
     if (throttling := scenario.throttling) is not None:
         rows.append(Row("thermal throttling", tried * draw(throttling), "tried x increase", throttling.origin))
     return rows
@@ -171,7 +171,14 @@ def _idle(scenario: Scenario, draw: Draw, computers: Quantity) -> list[Row]:
 def _building(scenario: Scenario, draw: Draw, running: Quantity) -> list[Row]:
     if scenario.pue is None:
         return []
-    return [Row("building (PUE)", running * (draw(scenario.pue) - 1.0), "computers and idle x (PUE - 1)", scenario.pue.origin)]
+    return [
+        Row(
+            "building (PUE)",
+            running * (draw(scenario.pue) - 1.0),
+            "computers and idle x (PUE - 1)",
+            scenario.pue.origin,
+        )
+    ]
 
 
 def _water(scenario: Scenario, draw: Draw, running: Quantity, energy: Quantity) -> tuple[tuple[str, Quantity], ...]:

@@ -138,6 +138,16 @@ def kind_of(dimension: Dimension) -> str:
     return _written(dimension)
 
 
+def shown_unit(dimension: Dimension) -> tuple[str, float]:
+    """A unit that people write for this dimension, and its size in base units: Wh, g/kWh, EUR/kWh, job/day."""
+    if dimension == ENERGY:
+        return "Wh", _UNITS["Wh"][0]
+    above = [base for base, exponent in dimension if exponent > 0]
+    below = ["kWh" if base == "J" else base for base, exponent in dimension if exponent < 0]
+    text = "/".join(["·".join(above) or "1", *below]) if dimension else ""
+    return text, unit_of(text)[0]
+
+
 def is_currency(symbol: str) -> bool:
     """Three capital letters, as ISO 4217 writes them."""
     return len(symbol) == 3 and symbol.isascii() and symbol.isalpha() and symbol.isupper()

@@ -1,0 +1,152 @@
+"""What `wattleak project` takes from the store and from the studies of smells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wattleak.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from wattleak.footprint.inputs import Input
+    from wattleak.footprint.scenario import Change, Work
+    from wattleak.model import Measurement, PairComparison
+    from wattleak.smells.evidence import Evidence
+    from wattleak.store.sqlite import SqliteStore
+
+
+class Stored:
+    """Energies of stored runs and changes of studies, by reference. The store is opened when one is asked for."""
+
+    def __init__(self, args: Namespace) -> None:
+        self._args = args
+
+    def open(self) -> SqliteStore:
+        from wattleak.cli.settings import Settings
+        from wattleak.store.sqlite import SqliteStore
+
+        settings = Settings.resolve(self._args)
+        return SqliteStore(settings.store)
+
+    def work(self, key: str, reference: str) -> Work:
+        """`run:ID,ID`, `run:EXPERIMENT:VARIANT`, `name:NAME`. Raises WattleakError."""
+        from wattleak.cli.against import archived
+        from wattleak.footprint.measured import work_of
+
+        names = [reference] if reference.startswith("name:") else reference.removeprefix("run:").split(",")
+        runs: dict[str, Measurement] = {}
+        with self.open() as store:
+            for name in names:
+                runs |= {run.id: run for run in archived(store, _key(store, name.strip())).measurements}
+        count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+        return work_of(key, list(runs.values()), f"{count} of {reference.removeprefix('run:')}")
+
+    def change(self, reference: str) -> Change:
+        """`smell:BAT001/torch`: what taking the bad program's smell out changed in the study of that smell."""
+        from wattleak.footprint.changes import relative
+
+        code, _, framework = reference.removeprefix("smell:").partition("/")
+        name, found = _study(code, framework)
+        metric = next((item for item in ("energy_j", "cpu_s") if item in found.changes), None)
+        if metric is None:
+            raise UsageError(
+                f"saving: the study of {name} measured neither energy nor CPU time", "see wattleak explain"
+            )
+        cost = found.changes[metric]
+        if cost.low is None or cost.high is None:
+            raise UsageError(f"saving: the study of {name} gives no interval", "see wattleak explain " + code)
+        follows = "energy taken to follow CPU time" if metric == "cpu_s" else "energy was counted"
+        shown = "" if cost.low > 0 or cost.high < 0 else "; NO DIFFERENCE SHOWN: the interval holds zero"
+        note = f"{follows}; {found.runs} runs each, {found.data}, {found.machine}{shown}"
+        item = _relative(f"change without {code}/{found.framework}", 1 / (1 + cost.change), (cost.low, cost.high))
+        return relative(f"{name} taken out ({found.framework})", item, note)
+
+
+def tables_of_ids(args: Namespace, stored: Stored) -> dict[str, dict[str, Any]]:
+    """Scenario tables of the ids of the command line: one for runs of one program, one for each variant."""
+    with stored.open() as store:
+        kinds = {name: ("name", name) if name.startswith("name:") else store.find(name) for name in args.ids}
+        experiments = [found for kind, found in kinds.values() if kind == "experiment"]
+        if not experiments:
+            if any(name.startswith("name:") for name in args.ids) and len(args.ids) > 1:
+                raise UsageError("name:NAME stands alone", "wattleak project name:NAME --jobs-per-day 1000")
+            reference = (
+                args.ids[0] if kinds[args.ids[0]][0] == "name" else "run:" + ",".join(i for _, i in kinds.values())
+            )
+            return {reference.removeprefix("run:"): {args.as_: reference}}
+        if len(args.ids) > 1:
+            raise UsageError("an experiment stands alone", f"wattleak project {experiments[0]} --jobs-per-day 1000")
+        return _variants(store, experiments[0], args.as_)
+
+
+def _variants(store: SqliteStore, identity: str, kind: str) -> dict[str, dict[str, Any]]:
+    """One table for each variant; that of the reference asks for the change to every candidate."""
+    from wattleak.cli.against import judged
+
+    found = store.experiment(identity)
+    names = [variant.name for variant in found.plan.design.variants]
+    tables: dict[str, dict[str, Any]] = {
+        name: {"title": f"{name} (experiment {identity})", kind: f"run:{identity}:{name}"} for name in names
+    }
+    if len(names) > 1:
+        _, comparison = judged(store, found)
+        for pair in comparison.pairs:
+            change = _change_of(pair)
+            if change is not None and pair.candidate in tables:
+                # The change is that of the paired blocks, which is sharper than the difference of two means.
+                tables[names[0]].setdefault("saving", []).append(change)
+    return tables
+
+
+def _change_of(pair: PairComparison) -> Change | None:
+    from wattleak.footprint.changes import relative
+    from wattleak.reports import words
+
+    for name in ("attributed_energy_j", "energy_j", "cpu_s"):
+        metric = pair.metrics.get(name)
+        if metric is not None and metric.change is not None and metric.low is not None and metric.high is not None:
+            item = _input(f"change to {pair.candidate}", metric.change, metric.low, metric.high)
+            follows = f", {words.origin_note(metric)}"
+            note = f"{words.headline(pair)} [{pair.grade.value}] by {words.title(pair.primary_metric)}{follows}"
+            return relative(f"{pair.candidate} in place of {pair.reference}", item, note)
+    return None
+
+
+def _relative(key: str, remaining: float, cost: tuple[float, float]) -> Input:
+    """What is left without a cost: (bad over good minus one) turned round."""
+    return _input(key, remaining - 1, 1 / (1 + cost[1]) - 1, 1 / (1 + cost[0]) - 1)
+
+
+def _input(key: str, value: float, low: float, high: float) -> Input:
+    from wattleak.footprint.inputs import Input
+    from wattleak.model import Origin
+
+    return Input(key, value, low, high, origin=Origin.MODELLED, source="an experiment", least=-1.0)
+
+
+def _study(code: str, framework: str) -> tuple[str, Evidence]:
+    from wattleak.smells.evidence import evidence
+    from wattleak.smells.registry import find_smell
+
+    smell = find_smell(code)
+    kept = {item.framework: item for item in evidence(smell)}
+    wanted = framework or next(iter(kept), "")
+    if wanted not in kept:
+        has = f"there are {', '.join(kept)}" if kept else "no study of it was kept: wattleak study " + smell.name
+        raise UsageError(f"saving: no study of {smell.code} in {framework or 'any framework'} was kept", has)
+    return f"{smell.name} ({smell.code})", kept[wanted]
+
+
+def _key(store: SqliteStore, name: str) -> str:
+    """What `archived` calls it: an experiment needs a variant."""
+    if name.startswith("name:"):
+        return name
+    identity, _, variant = name.partition(":")
+    kind, found = store.find(identity)
+    if kind == "run":
+        return found
+    names = [item.name for item in store.experiment(found).plan.design.variants]
+    if variant not in names:
+        raise UsageError(f"{name!r}: experiment {found} has the variants {', '.join(names)}", f"run:{found}:{names[0]}")
+    return f"{found}:{variant}"
