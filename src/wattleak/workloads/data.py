@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wattleak.errors import UsageError
+from wattleak.errors import OwnFailure, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +89,7 @@ class DataSet:
     small_file: str  # its file in $WATTLEAK_DATA_DIR
     official: Official | None = None
     embedded: Path | None = None
+    simulated: str | None = None  # its file in the cache, made at first use by the simulator (workloads.jets)
 
 
 CATALOGUE: tuple[DataSet, ...] = (
@@ -125,6 +126,14 @@ CATALOGUE: tuple[DataSet, ...] = (
             size_b=4_200_000,
             file="pneumoniamnist.npz",
         ),
+    ),
+    DataSet(
+        name="jets",
+        aliases=("jet-images",),
+        source="W and QCD jets, simulated here (version 1 of wattleak.workloads.jets)",
+        licence="MIT",
+        small_file="jets.npz",
+        simulated="jets-1.npz",
     ),
 )
 
@@ -233,7 +242,9 @@ def _named(dataset: DataSet, *, download: bool, environ: Mapping[str, str]) -> I
             return read_npz(own, dataset)
     if dataset.embedded is not None:
         return read_npz(dataset.embedded, dataset)
-    cached = cache_folder(environ) / f"{dataset.name}.npz"
+    cached = cache_folder(environ) / (dataset.simulated or f"{dataset.name}.npz")
+    if dataset.simulated and not cached.exists():
+        _simulate(cached)
     if cached.exists():
         return read_npz(cached, dataset)
     if not download or dataset.official is None:
@@ -244,6 +255,18 @@ def _named(dataset: DataSet, *, download: bool, environ: Mapping[str, str]) -> I
     from wattleak.workloads.official import fetch  # noqa: PLC0415 - the network is touched only when asked for
 
     return read_npz(fetch(dataset, dataset.official, cached), dataset)
+
+
+def _simulate(target: Path) -> None:
+    from wattleak.workloads.jets import write  # noqa: PLC0415 - only who asks for jets draws them
+
+    try:
+        write(target)
+    except OSError as error:
+        raise OwnFailure(
+            f"cannot store simulated data in {target.parent}: {error.strerror or error}",
+            "free some space, or set XDG_CACHE_HOME to a folder that can be written",
+        ) from error
 
 
 def _arrays(path: Path) -> Mapping[str, NDArray[np.generic]]:
