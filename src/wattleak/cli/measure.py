@@ -41,6 +41,7 @@ def configure(parser: ArgumentParser) -> None:
         "--no-probes", action="store_true", help="look at nothing inside the program: no agent, no smells, no phases"
     )
     options.add_measuring(parser)
+    options.add_footprint(parser)
     options.add_store(parser)
     options.add_output(parser)
 
@@ -49,6 +50,7 @@ def run(args: Namespace) -> int:
     from dataclasses import replace
     from secrets import token_hex
 
+    from wattleak.cli.footprint import stated, with_footprint
     from wattleak.cli.observing import begin, observed, watched
     from wattleak.cli.settings import Settings
     from wattleak.meters.probe import probe_meters
@@ -60,6 +62,7 @@ def run(args: Namespace) -> int:
     settings = Settings.resolve(args)
     probed = probe_meters(settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type)
     check_region(settings.region)
+    asked = stated(settings)
     check_program(command[0], {})
     run_id = token_hex(4)
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
@@ -79,6 +82,7 @@ def run(args: Namespace) -> int:
         with recording:
             ended = watched(recording, folder, args)
         measurement = read_measurement(folder, region=settings.region, pue=settings.pue)
+        measurement = with_footprint(measurement, asked)
         store.save_measurement(measurement)
         if not args.no_probes:
             measurement = replace(measurement, observed=observed(folder, command, measurement.command))
@@ -113,9 +117,10 @@ def _print(measurement: Measurement, args: Namespace) -> None:
     import json
     from pathlib import Path
 
+    from wattleak.cli.footprint import in_context
     from wattleak.documents import measurement_document
 
-    document = measurement_document(measurement)
+    document = {**measurement_document(measurement), **in_context(measurement)}
     if args.output:
         try:
             Path(args.output).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -54,9 +54,53 @@ def add_measuring(parser: ArgumentParser) -> None:
     )
     group.add_argument("--interval", metavar="SECONDS", help="time between samples (default: as the meters need)")
     group.add_argument(
-        "--region", metavar="PLACE", help="place for the carbon intensity: DE, US-CA, gcp:europe-west1, world"
+        "--region",
+        metavar="PLACE",
+        help="place for the carbon intensity: DE, US-CA, gcp:europe-west1, aws:eu-north-1, azure:westus2, world; "
+        "auto asks the cloud that this machine runs in",
     )
     group.add_argument("--pue", metavar="RATIO", help="energy of the building over energy of the machine")
+    group.add_argument(
+        "--intensity",
+        dest="stated_intensity",
+        metavar="G_PER_KWH",
+        help="the carbon intensity itself: 350, or '350 [300, 420]'",
+    )
+    group.add_argument(
+        "--intensity-table",
+        dest="stated_intensity_table",
+        metavar="FILE",
+        help="a table of your own for --region: CSV with region,g_per_kwh,low,high,year,source",
+    )
+    group.add_argument(
+        "--provider",
+        dest="stated_provider",
+        metavar="NAME[:ZONE]",
+        help="ask who publishes intensities by the hour: uk-carbon-intensity, electricity-maps:DE, watttime:ZONE",
+    )
+
+
+def add_footprint(parser: ArgumentParser) -> None:
+    """What a run comes to besides joules: only what is stated here is computed."""
+    group = parser.add_argument_group("footprint (nothing is assumed)")
+    for name, metavar, text in (
+        ("price", "MONEY", "of a kWh with its currency: '0.30 EUR', '0.25..0.40 EUR'"),
+        ("wue", "LITRES", "water on site per kWh of the computers: 1.8, '0.2..1.8'"),
+        ("grid-water", "LITRES", "water at the power station per kWh generated"),
+        ("embodied", "KG", "emissions of making the device: '1200 kg', '900..1600 kg'"),
+        ("device-life", "YEARS", "in which the device is used"),
+        ("utilisation", "SHARE", "of its life in which it works for somebody (default: 1)"),
+        ("device-share", "SHARE", "of the device that this run reserves (default: 1)"),
+        ("sci", "UNITS", "Software Carbon Intensity per functional unit: '1000 prediction', run, step, sample"),
+    ):
+        group.add_argument(f"--{name}", dest=f"stated_{name.replace('-', '_')}", metavar=metavar, help=text)
+    group.add_argument(
+        "--equivalents",
+        dest="stated_equivalents",
+        action="store_true",
+        default=None,
+        help="emissions as km driven, coal burned, phones charged, trees grown (US EPA)",
+    )
 
 
 def add_experiment(parser: ArgumentParser) -> None:

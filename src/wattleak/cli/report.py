@@ -26,6 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=("html", "text", "markdown"), default="html", help="default: html")
     parser.add_argument("--output", metavar="FILE", help="where to write it; - is standard output")
     parser.add_argument("--open", action="store_true", help="show the HTML page in the browser")
+    options.add_footprint(parser)
     options.add_store(parser)
     options.add_output(parser)
 
@@ -35,6 +36,7 @@ def run(args: Namespace) -> int:
     from pathlib import Path
 
     from wattleak.cli.against import judged
+    from wattleak.cli.footprint import stated, with_footprint
     from wattleak.cli.settings import Settings
     from wattleak.cli.terminal import style_for
     from wattleak.model import Measurement
@@ -42,12 +44,15 @@ def run(args: Namespace) -> int:
     from wattleak.store.sqlite import SqliteStore
 
     settings = Settings.resolve(args)
+    asked = stated(settings)
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         kind, identity = store.find(args.id)
         found = store.measurement(identity) if kind == "run" else store.experiment(identity)
         comparison = None
         if not isinstance(found, Measurement):
             found, comparison = judged(store, found)
+        else:
+            found = with_footprint(found, asked)
     if args.json:
         print(json.dumps(_document(found, comparison)))
         return ExitCode.DONE
@@ -68,11 +73,12 @@ def run(args: Namespace) -> int:
 
 
 def _document(found: Measurement | Experiment, comparison: Comparison | None) -> dict[str, object]:
+    from wattleak.cli.footprint import in_context
     from wattleak.documents import comparison_document, measurement_document
     from wattleak.model import Measurement
 
     if isinstance(found, Measurement):
-        return measurement_document(found)
+        return {**measurement_document(found), **in_context(found)}
     assert comparison is not None
     return comparison_document(found, comparison)
 

@@ -29,6 +29,18 @@ class Settings:
     store: Path = Path(".wattleak")
     region: str | None = None
     pue: float | None = None
+    intensity: str | None = None  # g/kWh; stands in for the region's (footprint.own_figures)
+    intensity_table: str | None = None  # a CSV file of the user's own
+    provider: str | None = None  # NAME[:ZONE] of who publishes intensities by the hour
+    price: str | None = None  # of a kWh, with its currency
+    wue: str | None = None  # litres on site per kWh
+    grid_water: str | None = None  # litres at the power station per kWh
+    embodied: str | None = None  # kg of making the device
+    device_life: float | None = None  # years
+    utilisation: float | None = None  # share of its life in which the device works for somebody
+    device_share: float | None = None  # of the device that a run reserves
+    sci: str | None = None  # functional units of a run
+    equivalents: bool = False
     meters: tuple[str, ...] | None = None
     idle_power: Mapping[str, float] = field(default_factory=dict)  # channel -> watts at rest
     instance_type: str | None = None  # the cloud's name of this machine, where its firmware does not say it
@@ -57,12 +69,36 @@ class Settings:
         for origin, found in (
             *_from_pyproject(Path.cwd()),
             ("environment", _from_environment(os.environ)),
-            ("command line", {name: getattr(args, name, None) for name in _READERS}),
+            ("command line", {name: getattr(args, _option(name), None) for name in _READERS}),
         ):
             for name, value in found.items():
                 if value is not None:
                     values[name] = _read(name, value, origin)
-        return cls(**values)
+        return cls(**_placed(values))
+
+
+def _option(name: str) -> str:
+    """Where the command line keeps it: `project` has options of the same names with forms of their own."""
+    return f"stated_{name}" if name in _STATED else name
+
+
+def _placed(values: dict[str, Any]) -> dict[str, Any]:
+    """With the region as the text that says where its intensity comes from (footprint.intensity)."""
+    region, table = values.get("region"), values.get("intensity_table")
+    if (figure := values.get("intensity")) is not None:
+        from wattleak.footprint.own_figures import as_region
+
+        region = as_region(figure)
+    elif table is not None and region is not None:
+        from wattleak.footprint.own_figures import has_row, table_region
+
+        if has_row(table, region):
+            region = table_region(table, region)
+    if (provider := values.get("provider")) is not None:
+        from wattleak.footprint.providers import online_region
+
+        region = online_region(provider, region)
+    return values if region is None else values | {"region": region}
 
 
 def _from_pyproject(start: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -90,7 +126,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """Only what describes a place; WATTLEAK_SEED and the like are what experiments tell their runs."""
     return {
         name: environ.get(f"WATTLEAK_{name.upper()}") or None
-        for name in ("store", "region", "pue", "meters", "data_dir")
+        for name in ("store", "region", "pue", "intensity", "intensity_table", "provider", "meters", "data_dir")
     }
 
 
@@ -133,6 +169,19 @@ def _effect(value: object) -> float:
     return number
 
 
+def _share(value: object) -> float:
+    number = float(value)  # type: ignore[arg-type]  # what float() refuses is reported by _read
+    if not 0 < number <= 1:
+        raise ValueError("it must be a share above 0, at most 1")
+    return number
+
+
+def _yes(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("write true or false")
+    return value
+
+
 def _names(value: object) -> tuple[str, ...]:
     parts = value if isinstance(value, (list, tuple)) else str(value).split(",")
     return tuple(str(part).strip() for part in parts if str(part).strip())
@@ -160,6 +209,18 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "store": Path,
     "region": str,
     "pue": _at_least(1, float),
+    "intensity": str,
+    "intensity_table": str,
+    "provider": str,
+    "price": str,
+    "wue": str,
+    "grid_water": str,
+    "embodied": str,
+    "device_life": _above_zero,
+    "utilisation": _share,
+    "device_share": _share,
+    "sci": str,
+    "equivalents": _yes,
     "meters": _names,
     "idle_power": _watts,
     "instance_type": str,
@@ -181,5 +242,22 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "check_runs": _at_least(1, int),
     "budgets": _budgets,
 }
+
+_STATED = frozenset(
+    {
+        "intensity",
+        "intensity_table",
+        "provider",
+        "price",
+        "wue",
+        "grid_water",
+        "embodied",
+        "device_life",
+        "utilisation",
+        "device_share",
+        "sci",
+        "equivalents",
+    }
+)
 
 assert set(_READERS) == {item.name for item in fields(Settings)}

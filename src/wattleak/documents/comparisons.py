@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from wattleak.documents.head import envelope
+from wattleak.documents.own_cost import own_cost_document
 from wattleak.documents.plans import design_document, order_document, run_document
 from wattleak.model import CONTROL
 
@@ -111,4 +112,5 @@ def comparison_document(experiment: Experiment, comparison: Comparison, kind: st
         "doubts": list(comparison.doubts) + [doubt for pair in comparison.pairs for doubt in pair.doubts],
         "environment": dict(experiment.environment),
         "notes": list(experiment.notes),
+        "own_cost": own_cost_document(experiment),
     }

@@ -14,7 +14,18 @@ from wattleak.documents.meters import (
     unavailable_document,
     unavailable_from_document,
 )
-from wattleak.model import Carbon, ChannelEnergy, Estimate, Gap, Measurement, Origin, SpanCost, StepCost, StepWindow
+from wattleak.model import (
+    Carbon,
+    ChannelEnergy,
+    Estimate,
+    Gap,
+    Measurement,
+    Origin,
+    SpanCost,
+    StepCost,
+    StepWindow,
+    Term,
+)
 
 if TYPE_CHECKING:
     from wattleak.documents.head import Document
@@ -144,6 +155,7 @@ def measurement_document(measurement: Measurement) -> Document:
         **({} if measurement.window is None else {"step_window": _window_document(measurement.window)}),
         **({} if measurement.planned_end is None else {"planned_end": measurement.planned_end}),
         **_observed_document(measurement),
+        **({"footprint": [term_document(item) for item in measurement.footprint]} if measurement.footprint else {}),
     }
 
 
@@ -278,12 +290,33 @@ def measurement_from_document(document: Document) -> Measurement:
         window=_window(document.get("step_window"), channels),
         planned_end=document.get("planned_end"),
         observed=_observed(document),
+        footprint=tuple(_term(item) for item in document.get("footprint", ())),
     )
 
 
 def _channels_of(measurement: Measurement) -> list[Channel]:
     found = {item.channel.name: item.channel for item in (*measurement.attributed, *measurement.energy)}
     return list(found.values())
+
+
+def term_document(term: Term) -> Document:
+    """A named part of a footprint, in its own unit."""
+    return {
+        "name": term.name,
+        "unit": term.unit,
+        "value": term.amount.value,
+        "low": term.amount.low,
+        "high": term.amount.high,
+        "origin": term.amount.origin.value,
+        "source": term.source,
+        "year": term.year,
+        "note": term.note,
+    }
+
+
+def _term(document: Document) -> Term:
+    amount = Estimate(document["value"], document["low"], document["high"], Origin(document["origin"]))
+    return Term(document["name"], document["unit"], amount, document["source"], document["year"], document["note"])
 
 
 def _observed_document(measurement: Measurement) -> Document:

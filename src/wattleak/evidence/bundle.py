@@ -55,6 +55,7 @@ TABLES = (
 )
 _COMPUTED_WITH = ("numpy", "scipy", "statsmodels")
 _RUNS = ("runs", "warmup_runs", "control_runs")  # of a comparison document: they are members of their own
+_OWN_COST = "own_cost"  # older bundles have none, and the runs tell it
 _A_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say: no member knows when it was packed
 _README = """This is evidence: an experiment measured by wattleak, and everything that its numbers are made from.
 
@@ -116,7 +117,7 @@ def answer_document(experiment: Experiment) -> Document | None:
     if len(experiment.plan.design.variants) < 2:
         return None
     document = comparison_document(experiment, compare(experiment))
-    return {key: value for key, value in document.items() if key not in _RUNS}
+    return {key: value for key, value in document.items() if key not in (*_RUNS, _OWN_COST)}
 
 
 def exclusions_document(experiment: Experiment) -> list[Document]:

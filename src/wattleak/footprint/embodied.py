@@ -18,7 +18,7 @@ from wattleak.footprint.terms import S_PER_H, Rate, figure, scaled
 from wattleak.model import Estimate, Origin
 
 if TYPE_CHECKING:
-    from wattleak.footprint.terms import Term
+    from wattleak.model import Term
 
 _H_PER_YEAR = 8760.0
 _EXAMPLE = "--embodied '1200 kg' --device-life 4, or --embodied '900..1600 kg'"

@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wattleak.footprint.terms import Term, scaled
+from wattleak.footprint.terms import scaled
+from wattleak.model import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,8 +14,7 @@ from wattleak.errors import UsageError
 from wattleak.footprint.terms import Rate, figure, kwh, scaled
 
 if TYPE_CHECKING:
-    from wattleak.footprint.terms import Term
-    from wattleak.model import Estimate
+    from wattleak.model import Estimate, Term
 
 _EXAMPLE = "--price '0.30 EUR', or --price '0.25..0.40 EUR' for a range"
 _SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}

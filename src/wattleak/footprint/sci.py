@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
-from wattleak.footprint.terms import Term, scaled, total
-from wattleak.model import Estimate
+from wattleak.footprint.terms import scaled, total
+from wattleak.model import Estimate, Term
 
 if TYPE_CHECKING:
     from wattleak.model import Carbon

@@ -12,7 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
-from wattleak.model import Estimate, Origin
+from wattleak.model import Estimate, Origin, Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,20 +55,7 @@ class Rate:
             raise ValueError(f"{self.name} is in {self.unit} per {self.per} and cannot be multiplied by {per}")
         ends = [one * other for one in (amount.low, amount.high) for other in (self.low, self.high)]
         estimate = Estimate(amount.value * self.value, min(ends), max(ends), amount.origin)
-        return Term(self.name, self.unit, estimate, self.source, self.year, self.note, self)
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One named part of a footprint."""
-
-    name: str
-    unit: str
-    amount: Estimate
-    source: str
-    year: int | None = None
-    note: str = ""
-    rate: Rate | None = None  # that it was made with
+        return Term(self.name, self.unit, estimate, self.source, self.year, self.note)
 
 
 def total(name: str, terms: Iterable[Term]) -> Term:

@@ -15,8 +15,7 @@ from wattleak.errors import UsageError
 from wattleak.footprint.terms import Rate, figure, kwh, scaled
 
 if TYPE_CHECKING:
-    from wattleak.footprint.terms import Term
-    from wattleak.model import Estimate
+    from wattleak.model import Estimate, Term
 
 ON_SITE = "water on site"
 POWER_STATION = "water at the power station"

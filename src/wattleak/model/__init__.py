@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from wattleak.model.experiments import (
         Variant as Variant,
     )
+    from wattleak.model.footprints import Term as Term
     from wattleak.model.meters import (
         Calibration as Calibration,
     )
@@ -212,6 +213,7 @@ SCHEMA_VERSION = 1
 """Version of every JSON document and of the store. Keys are added, never renamed, within one version."""
 
 _HOLDS = {
+    "footprints": ("Term",),
     "numbers": ("Estimate", "Interval", "Origin"),
     "meters": ("Calibration", "Channel", "Clock", "Meter", "Part", "Quantity", "Unavailable"),
     "observations": ("Observations", "Phase", "Place"),

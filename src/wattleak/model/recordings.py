@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from wattleak.model.footprints import Term
     from wattleak.model.meters import Channel, Unavailable
     from wattleak.model.numbers import Estimate, Origin
     from wattleak.model.observations import Observations
@@ -247,3 +248,4 @@ class Measurement:
     window: StepWindow | None = None  # None: fewer than two steps were marked
     planned_end: str | None = None  # a short plan ended it, and when: "after 200 steps"; None: it ended otherwise
     observed: Observations | None = None  # what the run-time probes saw; None: they were off
+    footprint: tuple[Term, ...] = ()  # money, water, embodied emissions, score, equivalents: what the user asked for

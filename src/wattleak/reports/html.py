@@ -68,7 +68,7 @@ def render_measurement_html(measurement: Measurement) -> str:
     energy = () if measurement.attributed_energy_j is None else (replace(story.own[0], label="energy"),)
     carbon = () if story.carbon is None else (story.carbon,)
     quality = (replace(amount, note="reported by the program") for amount in story.quality)
-    cost = map(_amount, (*energy, *carbon, *story.costs, *quality))
+    cost = map(_amount, (*energy, *carbon, *story.footprint, *story.costs, *quality))
     body = [
         head_of("run", story.identity, story.title, story.facts, story.incomplete),
         section(

@@ -77,6 +77,7 @@ def render_measurement(measurement: Measurement) -> str:
         parts.append(f"**INCOMPLETE**: {escape(story.incomplete)}")
     parts.append(_amounts("cost", (*story.costs, *carbon)))
     parts.append(_lines(story.carbon_lines))
+    parts.append(_amounts("footprint, as stated", story.footprint))
     parts += [_amounts("energy of the machine", story.machine), _amounts("energy of this process tree", story.own)]
     if story.remark is not None:
         parts.append(f"**{escape(story.remark)}**")

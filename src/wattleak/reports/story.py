@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from wattleak.documents.own_cost import own_cost
+from wattleak.footprint import context
 from wattleak.model import CONTROL, Origin, QualityState, Verdict
 from wattleak.reports import units, words
 from wattleak.reports.observed import places_seen, tell_observed
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         PairComparison,
         QualityComparison,
         StepCost,
+        Term,
         Unavailable,
     )
     from wattleak.reports.observed import ObservedStory
@@ -114,7 +117,7 @@ class MeasurementStory:
     machine: tuple[Amount, ...]  # energy of the whole machine, by channel
     own: tuple[Amount, ...]  # energy of the process tree
     carbon: Amount | None
-    carbon_lines: tuple[Line, ...]
+    carbon_lines: tuple[Line, ...]  # how the emissions were made, and whether the energy matters
     remark: str | None
     quality: tuple[Amount, ...]
     spans: tuple[Amount, ...]
@@ -123,6 +126,7 @@ class MeasurementStory:
     notes: tuple[str, ...]
     following: tuple[str, ...]
     observed: ObservedStory | None = None  # None: nothing was looked at, or nothing is to be said of it
+    footprint: tuple[Amount, ...] = ()  # money, water, embodied emissions: what the user stated
 
 
 # -- comparisons -----------------------------------------------------------------------------------------------------
@@ -161,6 +165,7 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
         lacking=_distinct(item for run in experiment.runs for item in run.measurement.unavailable),
         notes=(
             *_control(comparison),
+            *_own_cost(experiment, comparison),
             *_seen(experiment),
             *experiment.notes,
             *(note for note in _distinct(notes) if note not in experiment.notes),
@@ -334,7 +339,7 @@ def tell_measurement(measurement: Measurement) -> MeasurementStory:
         machine=tuple(_energy(item) for item in measurement.energy),
         own=tuple(own),
         carbon=None if carbon is None else _carbon(carbon),
-        carbon_lines=() if carbon is None else carbon_lines(carbon),
+        carbon_lines=(*(() if carbon is None else carbon_lines(carbon)), *_context(measurement)),
         remark=_energy_remark(measurement),
         quality=tuple(Amount(name, units.figures((value,))[0]) for name, value in sorted(measurement.quality.items())),
         spans=tuple(
@@ -351,6 +356,7 @@ def tell_measurement(measurement: Measurement) -> MeasurementStory:
         lacking=_distinct(measurement.unavailable),
         notes=(*_gaps(measurement), *_distinct(measurement.notes), *([] if observed is None else observed.notes)),
         following=_after_measurement(measurement),
+        footprint=tuple(map(_term, measurement.footprint)),
         observed=observed,
     )
 
@@ -366,6 +372,41 @@ def carbon_lines(carbon: Carbon) -> tuple[Line, ...]:
     if carbon.note:
         lines.append(Line("note", carbon.note))
     return tuple(lines)
+
+
+def _context(measurement: Measurement) -> list[Line]:
+    """Whether the energy matters, and when it pays to measure it better."""
+    if measurement.attributed_energy_j is None:
+        return []
+    return [Line("context", context.one_run(measurement.attributed_energy_j, measurement.carbon_g))]
+
+
+def _term(term: Term) -> Amount:
+    """A named part of a footprint in its own unit."""
+    amount = term.amount
+    value, interval = units.interval_in_unit(amount.value, amount.low, amount.high, term.unit)
+    about = (str(amount.origin.value), term.source + (f", {term.year}" if term.year else ""), term.note)
+    return Amount(term.name, value, interval, " · ".join(filter(None, about)), measured=amount.origin in words.MEASURED)
+
+
+def _own_cost(experiment: Experiment, comparison: Comparison) -> list[str]:
+    """What finding this out has cost, and after how many runs that is given back."""
+    cost = own_cost(experiment)
+    if not cost.runs:
+        return []
+    energies = [f"{' '.join(units.with_range(energy, 'J'))} ({energy.origin.value})" for energy in cost.energy_j]
+    parts = [*energies, f"{units.duration(cost.cpu_s)} of CPU time (counter)"]
+    said = f"this experiment itself cost {' and '.join(parts)} over {words.count(cost.runs, 'run')}"
+    if len(cost.energy_j) != 1 or cost.unknown:
+        return [said]
+    (spent,) = cost.energy_j
+    said += f"; {context.matters(spent)}"
+    for pair in comparison.pairs:
+        saved = pair.metrics.get("attributed_energy_j")
+        if pair.verdict is Verdict.SAVING and saved is not None:
+            runs = context.pays_after(spent.value, saved.reference - saved.candidate)
+            said += "" if runs is None else f"; given back after {words.count(runs, 'run')} of {pair.candidate}"
+    return [said]
 
 
 def source_of(carbon: Carbon) -> str:

@@ -71,6 +71,7 @@ def render_measurement(measurement: Measurement, *, style: Style) -> str:
         ("energy of this process tree", story.own),
         ("", (story.carbon,) if story.carbon is not None else ()),
     ]
+    footprint = [("footprint, as stated", story.footprint)]
     rest = [("quality", story.quality), ("spans", story.spans), ("steps", story.steps)]
     lines = [
         _heading(story.title, " · ".join((f"run {story.identity}", *story.facts)), style),
@@ -78,6 +79,7 @@ def render_measurement(measurement: Measurement, *, style: Style) -> str:
     ]
     lines += _sections(sections, style)
     lines += [line for item in story.carbon_lines for line in _labelled(item.label, item.text, style, indent=14)]
+    lines += _sections(footprint, style)
     if story.remark is not None:
         lines += ["", *_wrapped(story.remark, style, "  ", role="warning")]
     lines += _sections(rest, style)

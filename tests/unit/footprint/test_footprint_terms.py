@@ -10,9 +10,9 @@ from wattleak.footprint.equivalents import equivalents, sentence
 from wattleak.footprint.intensity import carbon
 from wattleak.footprint.price import cost, price
 from wattleak.footprint.sci import sci
-from wattleak.footprint.terms import Term, figure, total
+from wattleak.footprint.terms import figure, total
 from wattleak.footprint.water import grid_water, water, wue
-from wattleak.model import Estimate, Origin
+from wattleak.model import Estimate, Origin, Term
 
 
 def exactly(value, origin=Origin.COUNTER):
