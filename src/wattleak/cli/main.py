@@ -19,8 +19,11 @@ VERBS = (
     "compare",
     "check",
     "study",
+    "tune",
     "scan",
     "prove",
+    "project",
+    "simulate",
     "explain",
     "list",
     "import",
@@ -33,7 +36,13 @@ VERBS = (
 )
 """One module of this package each (see also `_MODULES`): SUMMARY, configure(parser), run(args) -> exit code."""
 
-_AFTER_DASHES = {"study": "arguments", "compare": "commands", "check": "commands", "prove": "arguments"}
+_AFTER_DASHES = {
+    "study": "arguments",
+    "compare": "commands",
+    "check": "commands",
+    "prove": "arguments",
+    "tune": "commands",
+}
 """Verbs whose positional words may follow `--`, and what those words are called. `measure` takes the rest by itself."""
 
 _MODULES = {"import": "import_", "list": "listing"}
