@@ -96,7 +96,7 @@ def _scenarios(args: Namespace) -> Iterator[Scenario]:
     place = _place(Settings.resolve(args), asked)
     for name, table in tables.items():
         below = merged(place, table)  # what is set for this machine yields to the scenario, the command line does not
-        yield whole_scenario(name, merged(below, asked), stored.work, stored.change)
+        yield whole_scenario(name, merged(below, asked), stored.work, stored.changes)
 
 
 def _asked(args: Namespace) -> dict[str, Any]:

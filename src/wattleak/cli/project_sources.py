@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from wattleak.footprint.inputs import Input
     from wattleak.footprint.scenario import Change, Work
-    from wattleak.model import Measurement, PairComparison
+    from wattleak.model import Measurement, PairComparison, Smell
     from wattleak.smells.evidence import Evidence
     from wattleak.store.sqlite import SqliteStore
 
@@ -42,25 +42,38 @@ class Stored:
         count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
         return work_of(key, list(runs.values()), f"{count} of {reference.removeprefix('run:')}")
 
-    def change(self, reference: str) -> Change:
-        """`smell:BAT001/torch`: what taking the bad program's smell out changed in the study of that smell."""
-        from wattleak.footprint.changes import relative
+    def changes(self, reference: str) -> tuple[Change, ...]:
+        """`smell:BAT001/torch`, `smell:BAT001` or `smell:all`: what taking the smell out changed in its study."""
+        from wattleak.smells.evidence import evidence
+        from wattleak.smells.registry import all_smells, find_smell
 
         code, _, framework = reference.removeprefix("smell:").partition("/")
-        name, found = _study(code, framework)
-        metric = next((item for item in ("energy_j", "cpu_s") if item in found.changes), None)
-        if metric is None:
+        chosen = all_smells() if code == "all" else (find_smell(code),)
+        kept = [(smell, item) for smell in chosen for item in evidence(smell) if framework in {"", item.framework}]
+        if not kept:
+            what = f"{code} in {framework}" if framework else code
             raise UsageError(
-                f"saving: the study of {name} measured neither energy nor CPU time", "see wattleak explain"
+                f"saving: no study of {what} was kept", "state a share, or study it: wattleak study " + chosen[0].name
             )
-        cost = found.changes[metric]
-        if cost.low is None or cost.high is None:
-            raise UsageError(f"saving: the study of {name} gives no interval", "see wattleak explain " + code)
-        follows = "energy taken to follow CPU time" if metric == "cpu_s" else "energy was counted"
-        shown = "" if cost.low > 0 or cost.high < 0 else "; NO DIFFERENCE SHOWN: the interval holds zero"
-        note = f"{follows}; {found.runs} runs each, {found.data}, {found.machine}{shown}"
-        item = _relative(f"change without {code}/{found.framework}", 1 / (1 + cost.change), (cost.low, cost.high))
-        return relative(f"{name} taken out ({found.framework})", item, note)
+        return tuple(change for smell, item in kept if (change := _taken_out(smell, item)) is not None)
+
+
+def _taken_out(smell: Smell, found: Evidence) -> Change | None:
+    """The good program of a study in place of the bad one; None where neither energy nor CPU time has an interval."""
+    from wattleak.footprint.changes import relative
+
+    for metric, what in (("energy_j", "energy was counted"), ("cpu_s", "energy is taken to follow CPU time")):
+        cost = found.changes.get(metric)
+        if cost is None or cost.low is None or cost.high is None:
+            continue
+        shown = "" if cost.low > 0 or cost.high < 0 else "NO DIFFERENCE SHOWN, the interval holds zero; "
+        worse = "; the result gets worse with it: a trade-off" if found.quality == "better" else ""
+        note = f"{shown}{what}; {found.runs} runs of each program, {found.data}, {found.machine}, {found.date}{worse}"
+        # `cost` is bad over good minus one; what is left without it is good over bad.
+        ends = [1 / (1 + end) - 1 for end in (cost.change, cost.high, cost.low)]
+        item = _input(f"change without {smell.code} ({found.framework})", ends[0], ends[1], ends[2])
+        return relative(f"{smell.code} {smell.name} taken out ({found.framework})", item, note)
+    return None
 
 
 def tables_of_ids(args: Namespace, stored: Stored) -> dict[str, dict[str, Any]]:
@@ -113,29 +126,11 @@ def _change_of(pair: PairComparison) -> Change | None:
     return None
 
 
-def _relative(key: str, remaining: float, cost: tuple[float, float]) -> Input:
-    """What is left without a cost: (bad over good minus one) turned round."""
-    return _input(key, remaining - 1, 1 / (1 + cost[1]) - 1, 1 / (1 + cost[0]) - 1)
-
-
 def _input(key: str, value: float, low: float, high: float) -> Input:
     from wattleak.footprint.inputs import Input
     from wattleak.model import Origin
 
     return Input(key, value, low, high, origin=Origin.MODELLED, source="an experiment", least=-1.0)
-
-
-def _study(code: str, framework: str) -> tuple[str, Evidence]:
-    from wattleak.smells.evidence import evidence
-    from wattleak.smells.registry import find_smell
-
-    smell = find_smell(code)
-    kept = {item.framework: item for item in evidence(smell)}
-    wanted = framework or next(iter(kept), "")
-    if wanted not in kept:
-        has = f"there are {', '.join(kept)}" if kept else "no study of it was kept: wattleak study " + smell.name
-        raise UsageError(f"saving: no study of {smell.code} in {framework or 'any framework'} was kept", has)
-    return f"{smell.name} ({smell.code})", kept[wanted]
 
 
 def _key(store: SqliteStore, name: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wattleak.footprint.reading_terms import Resolve
 
-    ResolveChange = Callable[[str], Change]  # reference as smell:CODE/FRAMEWORK -> what it would change
+    ResolveChange = Callable[[str], tuple[Change, ...]]  # reference as smell:CODE/FRAMEWORK -> what it would change
 
 _GAIN = "5%"
 
@@ -36,7 +36,7 @@ def whole_scenario(
     missing: list[str] = []
     savings = keys.get("saving", [])
     several = savings if isinstance(savings, (list, tuple)) else [savings]
-    found += [_saving(value, resolve_change) for value in several]
+    found += [change for value in several for change in _saving(value, resolve_change)]
     _ask(found, missing, "moving region", _moves(keys), "move-to SE")
     _ask(found, missing, "shifting hours", _shift(keys, scenario), "hours 8-18 and hourly-intensity with 24 numbers")
     _ask(found, missing, "batching", _batching(keys), "batching 20%, or quoted")
@@ -62,16 +62,17 @@ def _ask(found: list[Change], missing: list[str], what: str, changes: list[Chang
         missing.append(f"{what}: state {how}")
 
 
-def _saving(value: object, resolve: ResolveChange | None) -> Change:
+def _saving(value: object, resolve: ResolveChange | None) -> tuple[Change, ...]:
     if isinstance(value, Change):
-        return value
+        return (value,)
     if isinstance(value, str) and value.strip().startswith("smell:"):
         if resolve is None:
             raise UsageError(
                 f"saving: {value!r} names a study, and none can be read here", "state a share: 31% ± 4 points"
             )
         return resolve(value.strip())
-    return _less(f"a saving of {value}", fraction("saving", value, least=-10.0, example="31% ± 4 points, or 27..35%"))
+    share = fraction("saving", value, least=-10.0, example="31% ± 4 points, or 27..35%")
+    return (_less(f"a saving of {value}", share),)
 
 
 def _moves(keys: Mapping[str, Any]) -> list[Change]:

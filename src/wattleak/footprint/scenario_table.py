@@ -54,7 +54,7 @@ KEYS: Mapping[str, str] = {
     "wue": "litres on site per kWh of the computers",
     "grid_water": "litres at the power station per kWh",
     "gain": "gain to show the effect of (default: 5%%)",
-    "saving": "relative saving: '31%% ± 4 points', 27..35%%, smell:CODE/FRAMEWORK",
+    "saving": "relative saving: '31%% ± 4 points', 27..35%%, smell:CODE/FRAMEWORK, smell:all",
     "batching": "effect of batching: a share, or quoted",
     "move_to": "region or mix to show the move to; repeat for several",
     "shift_to": "hours to show the shift to (default: as many of the cleanest)",

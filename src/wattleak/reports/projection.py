@@ -7,6 +7,7 @@ from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
 from wattleak.documents import envelope, estimate_document
+from wattleak.footprint.places import WORLD
 from wattleak.footprint.quantities import shown_unit
 from wattleak.reports import units
 from wattleak.reports.style import Style, pad, width
@@ -26,14 +27,16 @@ _SUM_DIGITS = 6  # of the total: rows are written with its decimals, so that the
 
 def render_projections(projections: Sequence[Projection], *, style: Style) -> str:
     """One block for each scenario, and a table of all of them. Ends without a line end."""
-    blocks = []
-    if len(projections) > 1:
-        blocks.append("\n".join(_lined_up(side_by_side(projections), style)))
-    blocks += ["\n".join(_scenario(projection, style)) for projection in projections]
+    several = len(projections) > 1
+    common = common_notes(projections) if several else []
+    blocks = ["\n".join(_lined_up(side_by_side(projections), style))] if several else []
+    blocks += ["\n".join(_scenario(projection, style, common, alone=not several)) for projection in projections]
+    if common:
+        blocks.append("\n".join(_noted(common, style)))
     return "\n\n".join(blocks)
 
 
-def _scenario(projection: Projection, style: Style) -> list[str]:
+def _scenario(projection: Projection, style: Style, common: Sequence[str], *, alone: bool) -> list[str]:
     scenario = projection.scenario
     aside = f"scenario {scenario.name}, seed {projection.seed}, {projection.draws:,} draws"
     lines = [style.paint(scenario.title, "strong") + "   " + style.paint(aside, "faint")]
@@ -44,11 +47,17 @@ def _scenario(projection: Projection, style: Style) -> list[str]:
     if projection.swings:
         lines += ["", *_lined_up(swing_rows(projection), style)]
     lines += ["", *_lined_up(effect_rows(projection), style)]
-    lines += [line for note in effect_notes(projection) for line in _wrapped(note, style, "  ", "    ")]
+    missing = projection.scenario.not_asked if alone else ()
+    asides = [*effect_notes(projection), *([f"not computed: {'; '.join(missing)}"] if missing else [])]
+    lines += [line for note in asides for line in _wrapped(note, style, "  ", "    ")]
     if (balance := balance_sentence(projection)) is not None:
         lines += ["", *_wrapped(balance, style, "  ", "  ")]
-    notes = [line for note in projection_notes(projection) for line in _wrapped(note, style, "  note  ", "        ")]
+    notes = _noted([note for note in projection_notes(projection) if note not in common], style)
     return [*lines, "", *notes] if notes else lines
+
+
+def _noted(notes: Sequence[str], style: Style) -> list[str]:
+    return [line for note in notes for line in _wrapped(note, style, "  note  ", "        ")]
 
 
 def _wrapped(text: str, style: Style, first: str, rest: str) -> list[str]:
@@ -139,10 +148,8 @@ def effect_rows(projection: Projection) -> list[tuple[str, ...]]:
 
 
 def effect_notes(projection: Projection) -> list[str]:
-    """What stands behind an effect, and what was not asked for."""
-    notes = [f"{effect.name}: {effect.note}" for effect in projection.effects if effect.note]
-    missing = projection.scenario.not_asked
-    return notes + ([f"not computed: {'; '.join(missing)}"] if missing else [])
+    """What stands behind an effect."""
+    return [f"{effect.name}: {effect.note}" for effect in projection.effects if effect.note]
 
 
 def balance_sentence(projection: Projection) -> str | None:
@@ -160,6 +167,12 @@ def balance_sentence(projection: Projection) -> str | None:
     )
 
 
+def common_notes(projections: Sequence[Projection]) -> list[str]:
+    """Notes that hold for all scenarios, to be said once."""
+    first, *others = [projection_notes(projection) for projection in projections]
+    return [note for note in first if all(note in other for other in others)]
+
+
 def projection_notes(projection: Projection) -> list[str]:
     """What a reader has to know of the numbers."""
     scenario = projection.scenario
@@ -168,12 +181,12 @@ def projection_notes(projection: Projection) -> list[str]:
         notes.append(scenario.pue_note)
     if scenario.growth is not None:
         notes.append(f"with growth the year counts {projection.days_per_year:.1f} days of today's size")
-    if any(place.table for place in scenario.places):
+    if any(place.table and place.region != WORLD for place in scenario.places):
         notes.append(
             "the range of a place's intensity is that of single hours; work that is spread evenly over the year meets "
             "their mean, and its range is narrower"
         )
-        notes += [place.source for place in scenario.places if place.region == "world" and place.source]
+    notes += [place.source for place in scenario.places if place.region == WORLD and place.source]
     return notes
 
 
