@@ -157,7 +157,9 @@ class Recorder:
         if not words:
             self._poll.unregister(self._control)
             if self._workload.attached:
-                return  # the watched process holds the other end; its death arrives by its pidfd
+                # In a measured block the watched process holds the other end, and its death arrives by its pidfd.
+                self._stopped = bool(self._config.get("ends_with_us"))
+                return
             self._lose("wattleak's command line was killed")
             if self._config["on_lost"] == "kill":
                 self._workload.kill_soon()

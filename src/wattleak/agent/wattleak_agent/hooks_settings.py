@@ -94,7 +94,7 @@ class _Settings:
         site = self._agent.site()
         if len(self._asked) >= _MOST_SITES or (only_own and site is None):
             return
-        key = "%s %s %d" % (name, site, number)
+        key = f"{name} {site} {number}"
         if key not in self._asked:
             self._asked[key] = {"k": "threads", "key": key, "name": name, "number": number, **_of(site)}
 
@@ -138,7 +138,7 @@ def _children() -> int:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     waited_for = 1 if used.ru_minflt or used.ru_utime or used.ru_stime else 0
     try:
-        with open("/proc/self/task/%d/children" % os.getpid()) as file:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
             return waited_for + len(file.read().split())
     except OSError:
         return waited_for

@@ -12,9 +12,11 @@ import os
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wattleak.environment.outside.libraries import read_libraries
+from wattleak.environment.outside.loader import modules_of, read_interpreter, trace_imports
 from wattleak.environment.outside.reading import read_limits, read_look
 from wattleak.signals.outside.facts import FILE, libraries_record, stretch_record
 from wattleak.signals.outside.stretches import stretches
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from wattleak.environment.outside.loader import Interpreter
     from wattleak.signals.outside.libraries import LoadedLibraries
     from wattleak.signals.outside.looks import Look
     from wattleak.signals.outside.stretches import Stretch
@@ -46,20 +49,37 @@ class Observer:
         self._written_b = 0
         self._read_at_s: dict[tuple[int, int], float] = {}  # age of a process at which its libraries are read next
         self._first_s: dict[tuple[int, int], float] = {}
+        self.failure: str | None = None  # why nothing is looked at any more
         self.looks: deque[Look] = deque(maxlen=_MOST_KEPT)
         self.stretches: deque[Stretch] = deque(maxlen=_MOST_KEPT)
         self.libraries: dict[tuple[int, int], LoadedLibraries] = {}
+        self.loader: list[dict[str, Any]] = []  # what `trace_loader` found
+        self._interpreters: dict[tuple[int, int], Interpreter | None] = {}
         self.next_s = self._began_s
 
     @property
-    def wait_s(self) -> float:
-        """Until the next look is due."""
-        return max(0.0, self.next_s - time.monotonic())
+    def wait_s(self) -> float | None:
+        """Until the next look is due; None: there will be none."""
+        return None if self.failure is not None else max(0.0, self.next_s - time.monotonic())
 
-    def look(self) -> Look:
-        """Look now. A tree that has ended gives a look without processes, which is not kept."""
+    def look(self) -> Look | None:
+        """Look now. A tree that has ended gives a look without processes, which is not kept.
+
+        Raises nothing: what goes wrong here must not end what is looked at. It is noted, and is the last look then.
+        """
+        try:
+            return self._look()
+        except Exception as error:  # noqa: BLE001 - see above
+            self.failure = f"{type(error).__name__}: {error}"
+            self._note({"k": "failure", "hook": "outside", "where": "observer", "error": self.failure})
+            self.next_s = float("inf")
+            return None
+
+    def _look(self) -> Look:
         spent_s = time.thread_time()
         look = read_look(self._pid, self._limits)
+        if look.processes and self.looks and look.processes[0].identity != self.looks[0].processes[0].identity:
+            look = replace(look, processes=())  # another process has got the number
         if look.processes:
             if self.looks:
                 for stretch in stretches((self.looks[-1], look)):
@@ -73,6 +93,21 @@ class Observer:
         self.next_s = time.monotonic() + max(usual_s, min(_AT_MOST_S, cost_s / _MOST_OF_A_CORE))
         return look
 
+    def trace_loader(self) -> None:
+        """Import the frameworks of the tree once more, each in a Python of its own, and note what its loader did.
+
+        Takes seconds. Only when the user asks for it.
+        """
+        done = set()
+        for identity, libraries in self.libraries.items():
+            python, modules = self._interpreters.get(identity), modules_of(libraries)
+            if python is None or (python.path, modules) in done:
+                continue
+            done.add((python.path, modules))
+            for record in trace_imports(python, modules):
+                self.loader.append(record)
+                self._note(record)
+
     def _read_libraries(self, look: Look) -> None:
         for process in look.processes:
             age_s = look.time_s - self._first_s.setdefault(process.identity, look.time_s)
@@ -82,6 +117,8 @@ class Observer:
             found = read_libraries(process)
             if found is not None and (found.mapped or found.devices):
                 self.libraries[process.identity] = found
+                if process.identity not in self._interpreters:
+                    self._interpreters[process.identity] = read_interpreter(process.pid)
                 self._note(libraries_record(found))
 
     def _note(self, record: dict[str, Any]) -> None:
