@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "measure",
+    "watch",
     "compare",
     "check",
     "study",
