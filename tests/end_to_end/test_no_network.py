@@ -69,6 +69,19 @@ SMALL = f"{sys.executable} -c pass"
 VERBS = [
     ("measure", "--", sys.executable, "-c", "pass"),
     ("measure", "--region", "DE", "--json", "--", sys.executable, "-c", "pass"),
+    (
+        "measure",
+        "--region",
+        "aws:eu-north-1",
+        "--price",
+        "0.3 EUR",
+        "--equivalents",
+        "--",
+        sys.executable,
+        "-c",
+        "pass",
+    ),
+    ("measure", "--intensity", "350", "--no-probes", "--", sys.executable, "-c", "pass"),
     ("compare", SMALL, SMALL, "--runs", "2", "--warmups", "0", "--report"),
     ("scan", "."),
     ("doctor", "--quick"),
@@ -116,6 +129,17 @@ def test_no_verb_asks_for_the_network(wattleak: CommandLine, words: tuple[str, .
     done = run(wattleak, filtered(), *words)
 
     assert done.returncode == 0, done.stderr
+
+
+@needs_filter
+@pytest.mark.parametrize(
+    "asked", [("--provider", "uk-carbon-intensity", "--region", "GB"), ("--region", "auto")], ids=" ".join
+)
+def test_only_who_is_asked_to_goes_to_the_network(wattleak: CommandLine, asked: tuple[str, ...]) -> None:
+    """The filter ends these: it would have ended the others, had they tried."""
+    done = run(wattleak, filtered(), "measure", *asked, "--no-probes", "--", "true")
+
+    assert done.returncode == -signal.SIGSYS
 
 
 @needs_filter

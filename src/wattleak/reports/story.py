@@ -134,6 +134,7 @@ class MeasurementStory:
 
 def tell_comparison(experiment: Experiment, comparison: Comparison) -> ComparisonStory:
     """Everything that is to be said of an experiment; of a search, of the fresh runs that its claim stands on."""
+    whole = experiment
     if experiment.plan.design.search is not None:
         from wattleak.analysis.tuning import shown  # noqa: PLC0415 - scipy, which a single run does not need
 
@@ -165,7 +166,7 @@ def tell_comparison(experiment: Experiment, comparison: Comparison) -> Compariso
         lacking=_distinct(item for run in experiment.runs for item in run.measurement.unavailable),
         notes=(
             *_control(comparison),
-            *_own_cost(experiment, comparison),
+            *_own_cost(whole, comparison),
             *_seen(experiment),
             *experiment.notes,
             *(note for note in _distinct(notes) if note not in experiment.notes),
