@@ -216,6 +216,10 @@ def experiment(
             prepare()
         with worktrees(plan.design.variants, settings.store) as roots:
             finished = _execute(store, plan, probed, facts, settings, args, roots)
+        if conclude is None and plan.design.search is not None:  # a search that is gone on with
+            from wattleak.cli.tune import conclusion as end_of_search
+
+            conclude = end_of_search(settings, args)
         if conclude is None and len(plan.design.variants) == 1:  # held against stored runs
             conclude = conclusion(settings, args)
         if conclude is not None:

@@ -102,7 +102,7 @@ def run(args: Namespace) -> int:
         args,
         title=args.title or _title(treatments),
         kind="tune",
-        conclude=_conclusion(settings, args),
+        conclude=conclusion(settings, args),
         search=(search, rule),
     )
 
@@ -180,7 +180,9 @@ def _title(treatments: Treatments) -> str:
     return f"tune {names}: {join(redact_command(treatments.template.command))}"
 
 
-def _conclusion(settings: Settings, args: Namespace) -> Callable[[SqliteStore, Experiment], int]:
+def conclusion(settings: Settings, args: Namespace) -> Callable[[SqliteStore, Experiment], int]:
+    """How a search ends: its claim is stored and told."""
+
     def conclude(store: SqliteStore, finished: Experiment) -> int:
         from wattleak.analysis.comparison import compare
         from wattleak.analysis.tuning import judge

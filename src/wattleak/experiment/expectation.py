@@ -42,7 +42,7 @@ def expect(plan: Plan, stored: Sequence[Mapping[str, Any]]) -> Expectation:
     for variant in redacted(plan.design).variants:
         runs = [document for document in stored if is_run_of(variant, document)]
         alike = [document for document in runs if (document.get("planned_end") is not None) == (short is not None)]
-        planned = sum(run.variant == variant.name for run in plan.runs)
+        planned = _planned(plan, variant.name)
         lasting_s = _median([run["duration_s"] for run in alike]) if short is None else expected_run_s(short, runs)
         if lasting_s is None:
             unknown.append(variant.name)
@@ -51,13 +51,27 @@ def expect(plan: Plan, stored: Sequence[Mapping[str, Any]]) -> Expectation:
         each_j = _median([run["attributed_energy_j"]["energy_j"] for run in alike if run["attributed_energy_j"]])
         dark = dark or each_j is None
         energy_j += planned * (each_j or 0.0)
-    rests_s = plan.design.cooldown_s * (len(plan.runs) - 1)
+    rests_s = plan.design.cooldown_s * (_most_runs(plan) - 1)
     return Expectation(
-        runs=len(plan.runs),
+        runs=_most_runs(plan),
         duration_s=None if unknown else duration_s + rests_s,
         energy_j=None if unknown or dark else energy_j,
         unknown=tuple(unknown),
     )
+
+
+def _planned(plan: Plan, variant: str) -> int:
+    """Runs of a variant at most. Who wins a search is not known: its fresh runs are counted as the reference's."""
+    design = plan.design
+    if design.search is None:
+        return sum(run.variant == variant for run in plan.runs)
+    fresh = design.search.confirmations
+    race = sum(run.variant == variant and run.block < design.blocks - fresh for run in plan.runs)
+    return race + 2 * fresh * (variant == design.variants[0].name)
+
+
+def _most_runs(plan: Plan) -> int:
+    return sum(_planned(plan, variant.name) for variant in plan.design.variants)
 
 
 def _median(values: Sequence[float]) -> float | None:

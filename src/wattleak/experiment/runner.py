@@ -103,8 +103,8 @@ class _Maker:
             raise MeasurementError(
                 f"variant {run.variant} {run.failure}: a run that goes on from another one costs less than it shows",
                 "write into $WATTLEAK_RUN_DIR, or remove the file; a cache that every run may find is named by "
-                f"--shared PATTERN in a new experiment. If something else read it: wattleak compare --resume "
-                f"{run.experiment}",
+                "--shared PATTERN in a new experiment. If something else read it: "
+                f"wattleak {_verb(self._plan)} --resume {run.experiment}",
             )
 
     def _rest(self) -> Rest | None:
@@ -175,7 +175,7 @@ def run_experiment(
             broken = False
             while block and (broken or not is_block_complete(runs, block)):
                 attempt = _next_attempt(runs, block)
-                _give_up_if_hopeless(_of(block, runs[len(before) :]), number)
+                _give_up_if_hopeless(_of(block, runs[len(before) :]), number, _verb(plan))
                 broken = False
                 for planned in block:
                     run = maker.make(planned, attempt, out)
@@ -268,6 +268,10 @@ def _no_quality(design: Design, planned: PlannedRun, measurement: Measurement) -
     return None
 
 
+def _verb(plan: Plan) -> str:
+    return "compare" if plan.design.search is None else "tune"
+
+
 def _not_its_own(reads: Sequence[LeftoverRead]) -> str | None:
     if not reads:
         return None
@@ -275,7 +279,7 @@ def _not_its_own(reads: Sequence[LeftoverRead]) -> str | None:
     return f"{_READ}{names}, left by {reads[0].left_by}"
 
 
-def _give_up_if_hopeless(runs: Sequence[Run], block: int) -> None:
+def _give_up_if_hopeless(runs: Sequence[Run], block: int, verb: str) -> None:
     """Stop when a block keeps failing, or a variant has never worked in this try."""
     failed = [run for run in runs if run.block == block and run.failure is not None and run.variant != CONTROL]
     never_worked = bool(failed) and not any(run.failure is None for run in runs if run.variant == failed[-1].variant)
@@ -285,5 +289,5 @@ def _give_up_if_hopeless(runs: Sequence[Run], block: int) -> None:
         raise MeasurementError(
             f"variant {last.variant} failed {times}: {last.failure}",
             f"see {last.measurement.journal.parent if last.measurement.journal else 'its run folder'}, "
-            f"mend the command, and go on with: wattleak compare --resume {last.experiment}",
+            f"mend the command, and go on with: wattleak {verb} --resume {last.experiment}",
         )

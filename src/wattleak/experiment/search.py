@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wattleak.analysis.blocks import counting_blocks
 from wattleak.analysis.tuning import judge, never_worked
 from wattleak.errors import MeasurementError, UsageError
 from wattleak.model import Experiment, Search, Stopping, StoppingRule
@@ -83,11 +84,23 @@ class SearchRace:
         return tuple(name for name in self._names if name in self.dropped or name in failed)
 
     def look(self, runs: Sequence[Run]) -> None:
-        """Judge again. Raises MeasurementError when costs cannot be set against each other."""
-        self._tuning = self._judge(runs)
+        """Judge again where it may say something new. Raises MeasurementError when costs cannot be compared."""
+        experiment = Experiment(self._plan, tuple(runs), complete=False)
+        if self._reached(experiment) != self._at:
+            self._tuning = self._judge(runs)
+
+    def _reached(self, experiment: Experiment) -> tuple[int, int, bool]:
+        """Looks that are due and fresh blocks that are whole; whether costs can be read is seen at the first block."""
+        design = self._plan.design
+        assert design.stopping is not None
+        numbers = [block.number for block in counting_blocks(experiment)]
+        racing = sum(number < design.stopping.looks[-1] for number in numbers)
+        return sum(look <= racing for look in design.stopping.looks), len(numbers) - racing, bool(numbers)
 
     def _judge(self, runs: Sequence[Run]) -> Tuning:
-        tuning = judge(Experiment(self._plan, tuple(runs), complete=False))
+        experiment = Experiment(self._plan, tuple(runs), complete=False)
+        self._at = self._reached(experiment)
+        tuning = judge(experiment)
         if tuning.problem is not None:
             raise MeasurementError(
                 tuning.problem, "wattleak.step(samples=len(batch)) in the loop says it; see wattleak tune --help"

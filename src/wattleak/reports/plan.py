@@ -21,6 +21,12 @@ def render_plan(plan: Plan, expectation: Expectation, hours: DeviceHours | None 
     size = (
         f"{len(design.variants)} variants x {design.blocks} blocks + {design.warmups} warm-up = {len(plan.runs)} runs"
     )
+    if design.search is not None and design.stopping is not None:
+        size = (
+            f"{len(design.variants)} settings race over {design.stopping.looks[-1]} blocks at most (looks after "
+            f"{', '.join(map(str, design.stopping.looks))}) + {design.warmups} warm-up, then "
+            f"{design.search.confirmations} fresh blocks of winner and reference: {expectation.runs} runs at most"
+        )
     choices = f"seed {design.seed}, primary metric {design.metric}, smallest effect {design.smallest_effect:.1%}"
     if design.smallest_effect_reason:
         choices += f" ({design.smallest_effect_reason})"
@@ -30,6 +36,9 @@ def render_plan(plan: Plan, expectation: Expectation, hours: DeviceHours | None 
         lines.append(f"  {variant.name:<10} {env + ' ' if env else ''}{shlex.join(variant.command)}")
     lines += ["", "order"]
     for block, runs in groupby(plan.runs, key=lambda run: run.block):
+        if design.search is not None and block >= design.blocks - design.search.confirmations:
+            lines.append("  then       winner and reference")
+            break
         label = "warm-up" if block < 0 else f"block {block + 1}"
         lines.append(f"  {label:<10} {'  '.join(run.variant for run in runs)}")
     lines.append("")
@@ -42,7 +51,8 @@ def render_plan(plan: Plan, expectation: Expectation, hours: DeviceHours | None 
         energy = (
             "not known" if expectation.energy_j is None else f"about {units.energy(expectation.energy_j)} (attributed)"
         )
-        lines.append(f"expected duration: about {units.duration(expectation.duration_s)}; energy: {energy}")
+        about = "about" if design.search is None else "at most about"
+        lines.append(f"expected duration: {about} {units.duration(expectation.duration_s)}; energy: {energy}")
     if hours is not None:
         lines += [
             f"short plan: {_hours(hours.short_h, hours.devices)}",

@@ -1,0 +1,37 @@
+"""Levels of the presets on machines that are written down, and where they go."""
+
+from __future__ import annotations
+
+import pytest
+
+from wattleak.errors import UsageError
+from wattleak.experiment.levels import Machine, places, preset
+
+NODE = Machine(cpus=64, allowed=6, gpu=False)
+
+
+def test_threads_begin_with_what_a_library_takes_by_itself_and_end_where_the_cpus_do() -> None:
+    assert preset("threads", "", NODE).levels == ("64", "1", "2", "4", "6")
+    assert preset("threads", "", Machine(2, 2, gpu=False)).levels == ("2", "1")
+    assert preset("threads", "3,5", NODE).levels == ("3", "5")
+
+
+def test_workers_begin_with_the_default_of_a_loader() -> None:
+    assert preset("workers", "", NODE).levels == ("0", "1", "2", "4", "6")
+
+
+def test_half_precision_is_tried_where_there_is_a_gpu() -> None:
+    assert "float16" not in preset("precision", "", NODE).levels
+    assert "float16" in preset("precision", "", Machine(8, 8, gpu=True)).levels
+
+
+def test_one_cpu_leaves_nothing_to_try() -> None:
+    with pytest.raises(UsageError, match="one level"):
+        preset("threads", "", Machine(1, 1, gpu=False))
+
+
+def test_a_factor_in_the_command_needs_no_variable() -> None:
+    assert places("threads", ("train", "--threads", "{threads}"), {}, is_preset=True) == {}
+    assert places("OMP_NUM_THREADS", ("train",), {}, is_preset=False) == {"OMP_NUM_THREADS": "{OMP_NUM_THREADS}"}
+    assert places("threads", ("train",), {}, is_preset=True)["OMP_NUM_THREADS"] == "{threads}"
+    assert places("batch", ("train",), {}, is_preset=True) == {}
