@@ -10,5 +10,5 @@ LISTED: dict = {  # type: ignore[type-arg] # of tuples of names
     "keras": ("hooks_settings",),
     "sklearn": ("hooks_settings",),
     "tensorflow": ("hooks_settings",),
-    "torch": ("hooks_settings",),
+    "torch": ("hooks_settings", "hooks_torch"),
 }

@@ -27,6 +27,24 @@ class Places:
 
     def innermost(self, frame: FrameType | None) -> tuple[str, int, str] | None:
         """(file, line, function) of the first frame of the user's own, from `frame` outwards."""
+        found = self.next_own(frame)
+        return None if found is None else self.named(found.f_code, found.f_lineno)
+
+    def named(self, code: CodeType, line: int) -> tuple[str, int, str]:
+        """(file, line, function) of a line in `code`."""
+        file = code.co_filename
+        return (file if file[0] == "<" else os.path.join(self._start, file)), line, code.co_name
+
+    def is_own_type(self, kind: type) -> bool:
+        """Whether a class is the user's own."""
+        module = getattr(kind, "__module__", None) or ""
+        if module == "__main__":
+            return True
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return bool(file) and self._is_own(str(file), module)
+
+    def next_own(self, frame: FrameType | None) -> FrameType | None:
+        """The first frame of the user's own, from `frame` outwards."""
         own = self._own
         for _ in range(_DEEPEST):
             if frame is None:
@@ -39,8 +57,7 @@ class Places:
                     own.clear()
                 own[code] = mine
             if mine:
-                file = code.co_filename
-                return (file if file[0] == "<" else os.path.join(self._start, file)), frame.f_lineno, code.co_name
+                return frame
             frame = frame.f_back
         return None
 

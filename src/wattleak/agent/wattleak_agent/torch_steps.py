@@ -1,0 +1,259 @@
+"""PyTorch: steps of optimizers, and the batches that loaders give. Through the public hooks of torch.optim."""
+
+from __future__ import annotations
+
+import time
+import weakref
+
+from .steps import caller, steps_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from .agent import Agent
+    from .steps import Loop, Site, Steps
+
+_monotonic = time.monotonic
+_FEWEST = 4  # batches of a reading that is judged
+_NOTHING_S = 10e-6  # between two batches, on average, where nobody does anything with them; our own time is in it
+
+
+class Optimizers:
+    """Counts the steps of all optimizers."""
+
+    def __init__(self, agent: Agent, torch: Any) -> None:
+        self._agent = agent
+        self._torch = torch
+        self.steps: Steps = steps_of(agent)
+        self.steps.sizes.append(_sizes(torch.Tensor))
+        self.steps.device_reader = self._device
+        self.loop: Loop | None = None  # of the step that was made last
+        self._begun_s = 0.0
+        self.waited_s = 0.0  # for batches since the last step
+        self.rows = 0  # read since the last step
+
+    def before(self, _optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        self._begun_s = _monotonic()
+
+    def after(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        now_s = _monotonic()
+        loop = self.loop
+        if loop is None or loop.ref() is not optimizer:
+            loop = self.loop = self.steps.loop_of(optimizer, "torch", "optimizer", self._site)
+            if not loop.count:
+                loop.device = self._device_of(optimizer)
+        loop.update_s += now_s - self._begun_s
+        loop.updates += 1
+        if self.rows:
+            loop.rows += self.rows
+            loop.rows_steps += 1
+            loop.wait_s += self.waited_s
+            self.rows, self.waited_s = 0, 0.0
+        self.steps.step(loop, now_s, caller())
+
+    def _site(self) -> Site | None:
+        return self._agent._places.innermost(caller(1))
+
+    @staticmethod
+    def _device_of(optimizer: Any) -> str:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                return str(parameter.device)
+        return "cpu"
+
+    def _device(self, loop: Loop) -> tuple[str, Callable[[], int], int | None] | None:
+        if not loop.device.startswith("cuda"):
+            return None
+        cuda = self._torch.cuda
+        device = self._torch.device(loop.device)
+        capacity = int(cuda.get_device_properties(device).total_memory)
+        return loop.device, lambda: int(cuda.memory_allocated(device)), capacity
+
+    def facts(self) -> Iterator[dict[str, Any]]:
+        """What the allocator of each device has seen, which the driver does not know."""
+        cuda = self._torch.cuda
+        devices = {loop.device for loop in self.steps.loops() if loop.device.startswith("cuda")}
+        for device in devices:
+            stats = cuda.memory_stats(device)
+            yield {
+                "k": "allocator",
+                "key": device,
+                "device": device,
+                "capacity_b": int(cuda.get_device_properties(device).total_memory),
+                "peak_b": stats.get("reserved_bytes.all.peak", 0),
+                "retries": stats.get("num_alloc_retries", 0),
+                "ooms": stats.get("num_ooms", 0),
+            }
+
+
+def _sizes(tensor: type) -> Callable[[Any], tuple[int, int, bool] | None]:
+    def sizes(value: Any) -> tuple[int, int, bool] | None:
+        if not isinstance(value, tensor):
+            return None
+        try:
+            storage = value.untyped_storage()  # type: ignore[attr-defined]
+            size = storage.data_ptr() or id(value), storage.nbytes()
+        except Exception:  # sparse, fake, of another device type: no memory that could be told
+            size = id(value), 0
+        return size[0], size[1], value.grad_fn is not None  # type: ignore[attr-defined]
+
+    return sizes
+
+
+class Loaders:
+    """Times the batches of all loaders, and knows which are read for nothing."""
+
+    def __init__(self, agent: Agent, optimizers: Optimizers) -> None:
+        self._agent = agent
+        self._optimizers = optimizers
+        self._readings: weakref.WeakKeyDictionary[Any, _Reading] = weakref.WeakKeyDictionary()
+        self._reading: _Reading | None = None  # that gave the last batch
+        self._iterator: Any = None  # of that reading, by weak reference
+        self._trained: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()  # loaders of training
+        self._sites: dict[Site | None, dict[str, Any]] = {}
+        agent.at_flush(self._facts, reset=self._clear)
+
+    def _clear(self) -> None:
+        self._sites.clear()
+        self._reading = self._iterator = None
+
+    def install(self, data: Any) -> None:
+        self._agent.around(data.DataLoader, "__iter__", self.begin, self.begun)
+        self._agent.around(data._BaseDataLoaderIter, "__next__", self.ask, self.given)
+
+    def begin(self, _args: Any, _kwargs: Any) -> float:
+        return _monotonic()
+
+    def begun(self, token: float, args: Any, _kwargs: Any, iterator: Any) -> None:
+        """A loader was asked for an iterator: `for batch in loader`, list(loader)."""
+        if self._reading is not None:
+            self._judge_safely(self._reading)
+        loader = args[0]
+        fact = self._fact(self._agent._places.innermost(caller(2)))
+        if fact is None:
+            return
+        fact["readings"] += 1
+        fact["start_s"] += _monotonic() - token
+        fact["workers"] = getattr(loader, "num_workers", None)
+        fact["persistent"] = bool(getattr(loader, "persistent_workers", False))
+        fact["data"] = type(getattr(loader, "dataset", None)).__name__
+        self._readings[iterator] = _Reading(fact, weakref.ref(loader), self._optimizers.steps.total)
+
+    def _fact(self, site: Site | None) -> dict[str, Any] | None:
+        fact = self._sites.get(site)
+        if fact is None and len(self._sites) < 256:
+            file, line, function = site or (None, None, None)
+            fact = self._sites[site] = {
+                "k": "loader",
+                "key": f"{file}:{line}",
+                "file": file,
+                "line": line,
+                "function": function,
+                "readings": 0,
+                "batches": 0,
+                "rows": 0,
+                "wait_s": 0.0,  # until a batch came
+                "start_s": 0.0,  # until the iterator was there
+                "idle": 0,  # readings to the end in which nothing was done with the batches, after a training
+                "idle_s": 0.0,
+                "device": None,
+            }
+        return fact
+
+    def ask(self, _args: Any, _kwargs: Any) -> float:
+        return _monotonic()
+
+    def given(self, token: float, args: Any, _kwargs: Any, batch: Any) -> None:
+        """A batch has come."""
+        now_s = _monotonic()
+        reading = self._reading
+        if self._iterator is None or self._iterator() is not args[0]:
+            if reading is not None:
+                self._judge_safely(reading)
+            reading = self._reading = self._readings.get(args[0])
+            self._iterator = weakref.ref(args[0])
+        tensor = _first(batch)
+        rows = _rows(tensor)
+        optimizers = self._optimizers
+        optimizers.rows += rows
+        optimizers.waited_s += now_s - token
+        if reading is None:
+            return
+        fact = reading.fact
+        fact["batches"] += 1
+        fact["rows"] += rows
+        fact["wait_s"] += now_s - token
+        if reading.batches:
+            reading.between_s += token - reading.last_s
+        else:
+            reading.kept = weakref.ref(tensor) if rows else None
+        reading.batches += 1
+        reading.wait_s += now_s - token
+        if reading.batches == 2 and optimizers.steps.total > reading.step:
+            loader = reading.loader()
+            if loader is not None:
+                self._trained[loader] = True
+                fact["device"] = None if optimizers.loop is None else optimizers.loop.device
+        reading.last_s = _monotonic()
+
+    def _judge(self, reading: _Reading) -> None:
+        """Was this way through the loader for nothing? To its end, no time between batches, and nobody has them."""
+        loader = reading.loader()
+        if reading.judged or loader is None or reading.batches < _FEWEST:
+            return
+        if reading.batches < len(loader) or self._optimizers.steps.total > reading.step:
+            return
+        reading.judged = True
+        idle = reading.between_s <= _NOTHING_S * (reading.batches - 1)
+        if idle and self._trained.get(loader) and (reading.kept is None or reading.kept() is None):
+            reading.fact["idle"] += 1
+            reading.fact["idle_s"] += reading.wait_s
+
+    def _facts(self) -> list[dict[str, Any]]:
+        if self._reading is not None:
+            self._judge_safely(self._reading)
+        return [dict(fact) for fact in self._sites.values()]
+
+    def _judge_safely(self, reading: _Reading) -> None:
+        """A loader of the user's own may raise when asked for its length."""
+        try:
+            self._judge(reading)
+        except Exception:
+            reading.judged = True
+
+
+class _Reading:
+    """One way through a loader."""
+
+    __slots__ = ("batches", "between_s", "fact", "judged", "kept", "last_s", "loader", "step", "wait_s")
+
+    def __init__(self, fact: dict[str, Any], loader: Any, step: int) -> None:
+        self.fact = fact
+        self.loader = loader
+        self.step = step  # the number of steps that were made when it began
+        self.batches = 0
+        self.wait_s = 0.0
+        self.between_s = 0.0  # from a batch to the request for the next, summed
+        self.last_s = 0.0
+        self.kept: Any = None  # the first batch, by weak reference
+        self.judged = False
+
+
+def _first(batch: Any) -> Any:
+    """The first tensor of a batch."""
+    for _ in range(4):
+        if isinstance(batch, (list, tuple)):
+            batch = batch[0] if batch else None
+        elif isinstance(batch, dict):
+            batch = next(iter(batch.values()), None)
+        else:
+            break
+    return batch
+
+
+def _rows(tensor: Any) -> int:
+    """The first dimension of a tensor; 0: it has none, or is no tensor."""
+    shape = getattr(tensor, "shape", None)
+    return int(shape[0]) if shape is not None and len(shape) and isinstance(shape[0], int) else 0
