@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from benchmarks import calibration, kills, marks, neighbour, recorder_cost, selftest, start_up, week
+from benchmarks import agent_cost, calibration, kills, marks, neighbour, recorder_cost, selftest, start_up, week
 
 ALL = {
     "start-up": start_up,
     "recorder-cost": recorder_cost,
+    "agent-cost": agent_cost,
     "marks": marks,
     "kills": kills,
     "week": week,
@@ -29,6 +30,7 @@ WITH_WORDS = {
     "overhead": "overhead.bench",
     "repositories": "repositories.bench",
     "smells": "smells",
+    "models": "models",
 }
 
 

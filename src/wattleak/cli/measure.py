@@ -40,6 +40,11 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-probes", action="store_true", help="look at nothing inside the program: no agent, no smells, no phases"
     )
+    parser.add_argument(
+        "--loader-trace",
+        action="store_true",
+        help="at the end, import its frameworks once more in a Python of their own, for the loader's own statistics",
+    )
     options.add_measuring(parser)
     options.add_footprint(parser)
     options.add_store(parser)
@@ -52,6 +57,7 @@ def run(args: Namespace) -> int:
 
     from wattleak.cli.footprint import stated, with_footprint
     from wattleak.cli.observing import begin, observed, watched
+    from wattleak.cli.proofs import with_proofs
     from wattleak.cli.settings import Settings
     from wattleak.meters.probe import probe_meters
     from wattleak.recorder.launch import Streams, check_program, launch, new_run_folder
@@ -85,7 +91,8 @@ def run(args: Namespace) -> int:
         measurement = with_footprint(measurement, asked)
         store.save_measurement(measurement)
         if not args.no_probes:
-            measurement = replace(measurement, observed=observed(folder, command, measurement.command))
+            seen = observed(folder, command, measurement.command)
+            measurement = replace(measurement, observed=with_proofs(seen, store, settings))
             store.save_measurement(measurement)
     if ended.journal_failure:
         print(f"wattleak: the journal is not whole: {ended.journal_failure}", file=sys.stderr)

@@ -136,7 +136,7 @@ def _resume(args: Namespace, settings: Settings) -> int:
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         kind, found = store.find(args.resume)
         stored = store.experiment(found).plan.design.variants if kind == "experiment" else ()
-    proof = _kept(stored, settings.store)
+    proof = kept(stored, settings.store)
     if proof is None:
         raise UsageError(f"{args.resume} is no proof, or its copies are gone", "wattleak list")
     given: tuple[Variant, ...] = ()
@@ -282,7 +282,7 @@ def _keep(proof: Proof, store: Path, token: str) -> None:
     (copies_folder(store, token) / _RECORD).write_text(text, encoding="utf-8")
 
 
-def _kept(stored: Sequence[Variant], store: Path) -> Proof | None:
+def kept(stored: Sequence[Variant], store: Path) -> Proof | None:
     """What is proved by an experiment; None: it is another kind of experiment, or the record is gone."""
     import json
     from pathlib import Path

@@ -1,0 +1,128 @@
+"""What the agent of `measure` costs the program that it is in: a training loop of 10,000 steps a minute, by `compare`.
+
+Two variants of the same command, one of which has the agent's folder on PYTHONPATH, as `measure` puts it there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import wattleak
+from benchmarks import page
+
+BLOCKS = int(os.environ.get("AGENT_COST_BLOCKS", "12"))
+STEPS = int(os.environ.get("AGENT_COST_STEPS", "2000"))
+BUDGET = 0.02
+AGENT = Path(wattleak.__file__).parent / "agent"
+
+TORCH = """
+import os, sys, time
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+torch.manual_seed(0); torch.set_num_threads(1)
+steps = int(sys.argv[1])
+data = TensorDataset(torch.randn(8192, 512), torch.randint(0, 10, (8192,)))
+model = torch.nn.Sequential(torch.nn.Linear(512, 384), torch.nn.ReLU(), torch.nn.Linear(384, 384), torch.nn.ReLU(),
+                            torch.nn.Linear(384, 10))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+loss_of = torch.nn.CrossEntropyLoss()
+done, began, total = 0, time.monotonic(), 0.0
+while done < steps:
+    model.train()
+    for images, labels in DataLoader(data, batch_size=96, shuffle=True):
+        optimizer.zero_grad()
+        loss = loss_of(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+        done += 1
+        if done == steps: break
+    model.eval()
+    with torch.no_grad():
+        model(data.tensors[0][:512])
+print(done / (time.monotonic() - began))
+"""
+KERAS = """
+import os, sys, time
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import numpy, tensorflow, keras
+tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+keras.utils.set_random_seed(0)
+steps = int(sys.argv[1])
+x, y = numpy.random.rand(9600, 512).astype("float32"), numpy.random.randint(0, 10, 9600)
+model = keras.Sequential([keras.layers.Dense(384, activation="relu"), keras.layers.Dense(384, activation="relu"),
+                          keras.layers.Dense(10)])
+model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+epochs = max(1, steps // 100)
+began = time.monotonic()
+model.fit(x, y, batch_size=96, epochs=epochs, verbose=0)
+print(epochs * 100 / (time.monotonic() - began))
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    pair: dict[str, Any]
+    pace: float  # steps a minute, median of all runs
+    noted_b: float
+
+
+def compared(name: str, program: str) -> Found:
+    """One experiment: without the agent against with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / f"{name}.py"
+        script.write_text(program)
+        signals = Path(folder) / "signals"
+        signals.mkdir()
+        command = f"{sys.executable} {script} {STEPS}"
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "wattleak", "compare", "--json", "--metric", "cpu_s"),
+                *("--blocks", str(BLOCKS), "--smallest-effect", str(BUDGET), "--declare", "environment"),
+                *("--env", f"B:PYTHONPATH={AGENT}", "--env", f"B:WATTLEAK_SIGNALS={signals}", command, command),
+            ],
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        noted = [path.stat().st_size for path in signals.glob("*.jsonl")]
+        paces = [float(path.read_text().split()[-1]) * 60 for path in Path(folder).glob(".wattleak/runs/*/stdout.txt")]
+    assert len(noted) >= BLOCKS, "the agent was not there"
+    return Found(json.loads(done.stdout), statistics.median(paces), statistics.median(noted))
+
+
+def run() -> None:
+    rows = []
+    for name, program in (("PyTorch", TORCH), ("Keras", KERAS)):
+        rows.append(row(name, compared(name.lower(), program)))
+    page.write(
+        "agent-cost",
+        "What the agent costs the program that it is in",
+        f"""The same training loop with the agent of `wattleak measure` inside and without it: {BLOCKS} blocks in random order, fresh
+processes, one thread each, {STEPS} steps a run. The budget: EQUAL within {BUDGET:.0%} of CPU time, and at most 30 MiB of
+memory. Changes are those of the whole process, start-up included. "Noted": what the agent wrote in one run.""",
+        ["framework", "steps a minute", "CPU time", "wall time", "peak memory", "noted", "verdict on CPU time"],
+        rows,
+    )
+
+
+def row(name: str, found: Found) -> list[str]:
+    metrics = found.pair["metrics"]
+    cells = [name, f"{found.pace:,.0f}"]
+    for metric in ("cpu_s", "duration_s", "peak_memory_b"):
+        item = metrics[metric]
+        cells.append(f"{100 * item['change']:+.2f} % [{100 * item['low']:+.2f}, {100 * item['high']:+.2f}]")
+    memory = metrics["peak_memory_b"]
+    cells[-1] += f", {(memory['candidate'] - memory['reference']) / (1 << 20):+.1f} MiB"
+    return [*cells, f"{found.noted_b / 1024:.0f} KiB", found.pair["verdict"].upper().replace("_", " ")]
