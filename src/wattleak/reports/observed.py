@@ -73,7 +73,7 @@ def _place(place: Place) -> PlaceStory:
 def _figure(item: Evidence) -> str:
     value = _value(item.value, item.unit)
     if item.interval is not None:
-        value += f" [{units.number(item.interval.low)}, {units.number(item.interval.high)}]"
+        value += f" [{_value(item.interval.low, item.unit)}, {_value(item.interval.high, item.unit)}]"
     parts = [f"{item.counter}: {value} ({item.origin.value}; seen from {_value(item.threshold, item.unit)} on)"]
     costs = [
         units.duration(item.cost_s) if item.cost_s is not None else "",
@@ -86,8 +86,8 @@ def _figure(item: Evidence) -> str:
 
 
 def _value(value: float, unit: str) -> str:
-    if unit == "B":
-        return units.memory(value)
+    if unit.partition("/")[0] == "B":
+        return units.memory(value) + unit[1:]
     if unit == "s":
         return units.duration(value)
     return f"{units.number(value)} {unit}".rstrip()
@@ -102,7 +102,7 @@ def _shown(path: str) -> str:
 
 
 def _phase(phase: Phase) -> PhaseStory:
-    note = [units.duration(phase.duration_s), f"{phase.share:.0%} of the time"]
+    note = [units.duration(phase.duration_s), f"{100 * phase.share:.0f} % of the time"]
     energy, interval = "", ""
     if phase.energy_j is not None:
         energy, interval = units.with_range(phase.energy_j, "J")
