@@ -90,6 +90,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Reader]]:
 PAGES = {
     "two variants": lambda: render_html(examples.experiment(), examples.comparison()),
     "three variants": lambda: render_html(*examples.three_variants()),
+    "front": lambda: render_html(*examples.three_variants(), front=examples.front()),
     "measured": lambda: render_measurement_html(examples.counted_measurement()),
     "modelled": lambda: render_measurement_html(examples.modelled_measurement()),
     "killed": lambda: render_measurement_html(examples.killed_measurement()),

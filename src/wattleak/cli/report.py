@@ -56,7 +56,9 @@ def run(args: Namespace) -> int:
     if args.json:
         print(json.dumps(_document(found, comparison)))
         return ExitCode.DONE
-    text = render(args.format, found, comparison, style=style_for(sys.stdout, args))
+    text = _with_front(found, comparison) if args.format == "html" else None
+    if text is None:
+        text = render(args.format, found, comparison, style=style_for(sys.stdout, args))
     if args.output == "-" or (args.output is None and args.format != "html"):
         print(text)
         return ExitCode.DONE
@@ -70,6 +72,19 @@ def run(args: Namespace) -> int:
 
         webbrowser.open(path.resolve().as_uri())
     return ExitCode.DONE
+
+
+def _with_front(found: Measurement | Experiment, comparison: Comparison | None) -> str | None:
+    """The page of three variants or more whose quality is known: with their Pareto front. None for any other."""
+    from wattleak.model import Measurement
+
+    if isinstance(found, Measurement) or comparison is None or len(found.plan.design.variants) < 3:
+        return None
+    from wattleak.analysis.candidates import front_of
+    from wattleak.reports.html import render_html
+
+    front = front_of(found)
+    return None if isinstance(front, str) else render_html(found, comparison, front=front)
 
 
 def _document(found: Measurement | Experiment, comparison: Comparison | None) -> dict[str, object]:

@@ -6,6 +6,8 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from wattleak.analysis.pareto import Advice, Front, Placed, Plane, Standing, Step
+from wattleak.analysis.plane import Mean, Slope
 from wattleak.model import (
     Carbon,
     Channel,
@@ -275,4 +277,32 @@ def three_variants() -> tuple[Experiment, Comparison]:
     return (
         replace(whole, runs=(*again, failed)),
         comparison(*pairs, doubts=("failed runs do not count, nor do the blocks that they broke: threads-4 1",)),
+    )
+
+
+def front():
+    """A Pareto front with a candidate of every standing."""
+    plane = Plane("energy_j", QualityTarget("auc", Direction.MAX, 0.005), 0.02, origin=Origin.COUNTER)
+
+    def placed(name, cost, quality, standing, by=(), unsure=(), *, points=True):
+        about = Mean(cost, cost - 1.0, cost + 1.0), Mean(quality, quality - 0.002, quality + 0.002)
+        return Placed(name, 6, *about, standing, by, unsure, points)
+
+    return Front(
+        plane,
+        (
+            placed("small", 20.5, 0.951, Standing.FRONT),
+            placed("middle", 61.5, 0.971, Standing.FRONT),
+            placed("wasteful", 92.3, 0.961, Standing.DOMINATED, ("middle",), points=False),
+            replace(
+                placed("unsure", 118.0, 0.95, Standing.UNDECIDED, (), ("small", "middle"), points=False),
+                runs=1,
+                cost=Mean(118.0, None, None),
+                quality=Mean(0.95, None, None),
+            ),
+        ),
+        (Step("small", "middle", Slope(41.0, 0.02, 2050.0, 1900.0, 2200.0, sure=True)),),
+        Advice("middle", "middle", 0.0, 0.0, 1.0, 1.0, 1.0, shown=True),
+        Advice("middle", "small", 0.02, 0.023, 1 / 3, 0.32, 0.35, shown=False),
+        {"broken": "no run that counts has both energy_j above zero and auc"},
     )

@@ -29,6 +29,7 @@ def every_spec():
         charts.run_order(experiment, "cpu_s"),
         charts.channels(measurement),
         charts.spans(measurement),
+        charts.front(examples.front()),
     ]
 
 
@@ -128,3 +129,19 @@ def test_colours_stand_out_from_the_paper(colours, name):
 
     light, dark = sorted((luminance(colours["paper"]), luminance(colours[name])), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_the_front_is_drawn_with_two_dimensional_intervals_and_a_line_along_it():
+    found = examples.front()
+    rows = {row["variant"]: row for row in charts.front(found)["data"]["values"]}
+
+    assert (rows["small"]["cost_low"], rows["small"]["cost_high"]) == (19.5, 21.5)
+    assert (rows["small"]["quality_low"], rows["small"]["quality_high"]) == pytest.approx((0.949, 0.953))
+    assert rows["unsure"]["cost_low"] is None
+    assert [name for name, row in rows.items() if row["line"]] == ["small", "middle"]
+    assert {name: row["standing"] for name, row in rows.items()} == {
+        "small": "front",
+        "middle": "front",
+        "wasteful": "dominated",
+        "unsure": "undecided",
+    }
