@@ -171,11 +171,15 @@ def normalised(experiment: Experiment, blocks: Sequence[Block]) -> Experiment:
     """
     design = experiment.plan.design
     ran = tuple(item for item in design.variants if any(item.name in block.runs for block in blocks))
+    if not ran:
+        return experiment
     if design.short is not None:
         primary = with_primary(
             replace(experiment, plan=replace(experiment.plan, design=replace(design, variants=ran))), blocks
         )
         name = primary.plan.design.metric
+    elif design.search is None or not design.search.metric_by_rule:
+        return experiment
     else:
         name = design.metric
         stem = per_name(name, "sample")

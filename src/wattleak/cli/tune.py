@@ -93,7 +93,7 @@ def run(args: Namespace) -> int:
     settings = Settings.resolve(args)
     blocks = settings.blocks if args.blocks is not None else BLOCKS
     rule = stopping(blocks, StoppingRule(settings.stop or StoppingRule.POCOCK))
-    search = _search(args)
+    search = _search(args, metric_by_rule=settings.metric is None)
     treatments = _stored(args, settings) if args.resume and not args.commands else _treatments(args)
     settings = replace(settings, blocks=blocks + search.confirmations, looks=None, stop=None, sessions=1)
     return experiment(
@@ -107,13 +107,13 @@ def run(args: Namespace) -> int:
     )
 
 
-def _search(args: Namespace) -> Search:
-    from wattleak.experiment.search import CONFIRMATIONS, check_confirmations
+def _search(args: Namespace, *, metric_by_rule: bool) -> Search:
+    from wattleak.experiment.search import CONFIRMATIONS, check_search
 
     if args.confirm is None:
-        return check_confirmations(CONFIRMATIONS)
+        return check_search(CONFIRMATIONS, metric_by_rule=metric_by_rule)
     try:
-        return check_confirmations(int(args.confirm))
+        return check_search(int(args.confirm), metric_by_rule=metric_by_rule)
     except ValueError:
         raise UsageError(f"--confirm {args.confirm} is no number of blocks", "--confirm 6, or 0") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from wattleak.documents.head import envelope
@@ -90,7 +91,7 @@ def design_document(design: Design) -> Document:
         **({"control_every": design.control_every} if design.control_every else {}),
         **({"gated": True} if design.gated else {}),
         **({"shared": list(design.shared)} if design.shared else {}),
-        **({"search": {"confirmations": design.search.confirmations}} if design.search else {}),
+        **({"search": asdict(design.search)} if design.search else {}),
     }
 
 

@@ -39,8 +39,8 @@ def stopping(blocks: int, rule: StoppingRule = StoppingRule.POCOCK) -> Stopping:
     return Stopping(rule, tuple(looks))
 
 
-def check_confirmations(number: int, level: float = 0.95) -> Search:
-    """Fresh blocks for the claim. Raises UsageError for a number that can never give one."""
+def check_search(number: int, *, metric_by_rule: bool = True, level: float = 0.95) -> Search:
+    """A search with so many fresh blocks for its claim. Raises UsageError for a number that can never give one."""
     from wattleak.analysis.feasibility import blocks_needed  # noqa: PLC0415 - used once
 
     fewest = blocks_needed(level, 1)
@@ -48,7 +48,7 @@ def check_confirmations(number: int, level: float = 0.95) -> Search:
         raise UsageError(
             f"{number} fresh blocks can never say what is saved", f"--confirm {fewest} is the least; 0: make no claim"
         )
-    return Search(number)
+    return Search(number, metric_by_rule)
 
 
 class SearchRace:

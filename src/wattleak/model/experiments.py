@@ -79,6 +79,7 @@ class Search:
     """
 
     confirmations: int  # fresh blocks, the last ones of `Design.blocks`; 0: nothing is said about a saving
+    metric_by_rule: bool = True  # whole runs of different amounts of work are compared per sample
 
 
 @dataclass(frozen=True, slots=True)

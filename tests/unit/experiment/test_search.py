@@ -19,7 +19,7 @@ from wattleak.executors.scripted import ScriptedExecutor, ScriptedWork
 from wattleak.experiment.design import make_plan
 from wattleak.experiment.noise_models import MODELS
 from wattleak.experiment.runner import run_experiment
-from wattleak.experiment.search import check_confirmations, stopping
+from wattleak.experiment.search import check_search, stopping
 from wattleak.experiment.search_trial import search
 from wattleak.model import Design, Direction, QualityTarget, Search, Variant, Verdict
 
@@ -176,4 +176,4 @@ def test_looks_and_fresh_blocks_that_cannot_be_are_refused() -> None:
     with pytest.raises(UsageError, match="too few"):
         stopping(2)
     with pytest.raises(UsageError, match="can never say"):
-        check_confirmations(5)  # 2 / 2**5 is more than 5 %
+        check_search(5)  # 2 / 2**5 is more than 5 %
