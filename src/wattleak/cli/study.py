@@ -29,12 +29,17 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
     from pathlib import Path
+    from types import ModuleType
 
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
     from wattleak.model import Smell
 
 SUMMARY = "run a ready-made experiment on one smell, or on all"
+
+READY_MADE = ("models",)
+"""Studies that are of no smell: module `cli/study_NAME.py` each, with SUMMARY, OPTIONS (names of its own options as
+argparse keeps them), configure(group) and run_study(args, settings) -> exit code."""
 
 _NEEDED = {"keras": ("tensorflow", "keras"), "sklearn": ("sklearn",)}
 
@@ -49,8 +54,13 @@ _PUBLISHED = ("--epochs", "50", "--train-images", "50000")
 
 def configure(parser: ArgumentParser) -> None:
     parser.usage = "wattleak study NAME|all [options] [-- ARGUMENT...]"
+    ready_made = [(name, _ready_made(name)) for name in READY_MADE]
+    parser.epilog = "\n".join(["studies of no smell:", *(f"  {name}: {module.SUMMARY}" for name, module in ready_made)])
     parser.add_argument(
-        "name", metavar="NAME", help="name or code of a smell; several with commas, or all, end with a league table"
+        "name",
+        metavar="NAME",
+        help="name or code of a smell; several with commas, or all, end with a league table; "
+        f"or {', '.join(READY_MADE)}",
     )
     parser.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="passed to both programs, as --epochs 2")
     parser.add_argument("--framework", help="which pair of programs (default: torch, or the first there is; all: each)")
@@ -69,6 +79,8 @@ def configure(parser: ArgumentParser) -> None:
         "--into", metavar="SCRIPT", help="put the smell into a clean program of yours, and measure that"
     )
     parser.add_argument("--resume", metavar="ID", help="go on with a study that was interrupted")
+    for name, module in ready_made:
+        module.configure(parser.add_argument_group(f"study {name}"))
     options.add_experiment(parser)
     options.add_measuring(parser)
     options.add_store(parser)
@@ -81,6 +93,10 @@ def run(args: Namespace) -> int:
     from wattleak.cli.settings import Settings
 
     settings = Settings.resolve(args)
+    _refuse_foreign(args)
+    if args.name in READY_MADE:
+        code: int = _ready_made(args.name).run_study(args, settings)
+        return code
     if args.blocks is None:
         settings = replace(settings, blocks=_DEFAULT_BLOCKS)
     if args.into is not None:
@@ -96,6 +112,26 @@ def run(args: Namespace) -> int:
 
         return run_all(args, settings, words(args, settings))
     return _one(args, settings)
+
+
+def _ready_made(name: str) -> ModuleType:
+    from importlib import import_module
+
+    return import_module(f"wattleak.cli.study_{name}")
+
+
+def _refuse_foreign(args: Namespace) -> None:
+    """An option that would do nothing for this study is an error, never silence."""
+    idle = [
+        (option, f"study {name}") for name in READY_MADE if name != args.name for option in _ready_made(name).OPTIONS
+    ]
+    if args.name in READY_MADE:
+        own = _ready_made(args.name).OPTIONS
+        idle = [(option, whose) for option, whose in idle if option not in own]
+        idle += [(option, "the study of a smell") for option in ("framework", "published", "into") if option not in own]
+    for option, whose in idle:
+        if getattr(args, option):
+            raise UsageError(f"--{option.replace('_', '-')} belongs to {whose}", f"wattleak study {args.name}")
 
 
 def _one(args: Namespace, settings: Settings) -> int:
