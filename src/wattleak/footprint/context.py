@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wattleak.footprint.terms import percent
+
 if TYPE_CHECKING:
     from wattleak.model import Carbon, Estimate
 
@@ -51,7 +53,7 @@ def one_run(energy_j: Estimate, carbon: Carbon | None = None) -> str:
     pays = round(EXPERIMENT_RUNS / HOPED_FOR)
     return (
         f"{matters(energy_j, carbon)}; a million such runs use {fleet}; an experiment on it ({EXPERIMENT_RUNS} runs) "
-        f"that finds {HOPED_FOR:.0%} pays for itself after {pays} runs, and below that is not worth its own energy"
+        f"that finds {percent(HOPED_FOR)} pays for itself after {pays} runs, and below that is not worth its own energy"
     )
 
 
@@ -72,7 +74,7 @@ def _share(share: float) -> str:
     """`1/940`, `3.2 times that`: what can be pictured."""
     if share >= 1:
         return f"{_count(share)} times that"
-    return f"{share:.0%}" if share >= 0.1 else f"1/{_count(1 / share)}"
+    return percent(share) if share >= 0.1 else f"1/{_count(1 / share)}"
 
 
 def _times(hours: float) -> str:

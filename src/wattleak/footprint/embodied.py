@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
-from wattleak.footprint.terms import S_PER_H, Rate, figure, scaled
+from wattleak.footprint.terms import S_PER_H, Rate, figure, percent, scaled
 from wattleak.model import Estimate, Origin
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Device:
             self.embodied_kg.origin,
             self.source,
             self.year,
-            f"over {self.life_years:g} years, used {self.utilisation:.0%} of the time",
+            f"over {self.life_years:g} years, used {percent(self.utilisation)} of the time",
         )
 
     def term(self, duration_s: float, share: float = 1.0) -> Term:

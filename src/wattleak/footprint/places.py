@@ -78,7 +78,7 @@ def _named(code: str) -> str:
 
 def _instead(code: str) -> str:
     beside = _BESIDE.get(code, ())
-    nearby = f"the nearest grids with one are {', '.join(map(_named, beside))}; " if beside else ""
+    nearby = f"beside it lies {' and '.join(map(_named, beside))}; " if beside else ""
     return f"{nearby}name the grid that feeds the machine (--region), or state its figure: --intensity 350"
 
 
@@ -91,4 +91,4 @@ def _nearest(wanted: str) -> str:
         "countries as DE or Germany, US states as US-CA, cloud regions as gcp:europe-west1, aws:eu-north-1, "
         "azure:westus2, or world; --intensity 350 states a figure"
     )
-    return f"did you mean {', '.join(near)}? known are {kinds}" if near else f"known are {kinds}"
+    return f"did you mean {', '.join(map(_named, near))}? known are {kinds}" if near else f"known are {kinds}"

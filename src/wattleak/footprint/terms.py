@@ -93,6 +93,11 @@ def scaled(amount: Estimate, factor: float) -> Estimate:
     return Estimate(amount.value * factor, amount.low * factor, amount.high * factor, amount.origin)
 
 
+def percent(share: float) -> str:
+    """0.05 as `5 %`."""
+    return f"{100 * share:.0f} %"
+
+
 def figure(text: str | float, what: str, example: str) -> tuple[Estimate, str]:
     """What a user states, and the unit behind it: `0.30 EUR`, `0.30 [0.25, 0.40] EUR`, `0.25..0.40 EUR` (its middle).
 

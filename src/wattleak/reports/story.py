@@ -365,8 +365,9 @@ def tell_measurement(measurement: Measurement) -> MeasurementStory:
 def carbon_lines(carbon: Carbon) -> tuple[Line, ...]:
     """Everything that it takes to check the emissions."""
     low, high = units.number(carbon.intensity_low), units.number(carbon.intensity_high)
+    place = "as stated" if carbon.region.endswith("g/kWh") else carbon.region
     lines = [
-        Line("intensity", f"{units.number(carbon.intensity_g_per_kwh)} g/kWh [{low}, {high}], {carbon.region}"),
+        Line("intensity", f"{units.number(carbon.intensity_g_per_kwh)} g/kWh [{low}, {high}], {place}"),
         Line("source", source_of(carbon)),
         Line("PUE", units.plain(carbon.pue)),
     ]

@@ -138,7 +138,7 @@ def test_an_amount_beside_what_people_know(energy_j, says):
 
 def test_emissions_of_a_flight_are_named_once_they_are_a_thousandth_of_one():
     tonne = joules(3.6e6 * 2500)  # at 400 g/kWh: 1000 kg
-    assert "60% of a flight" in matters(tonne, carbon(tonne, "400 g/kWh"))
+    assert "60 % of a flight" in matters(tonne, carbon(tonne, "400 g/kWh"))
     small = joules(3.6e6)
     assert "flight" not in matters(small, carbon(small, "400 g/kWh"))
 

@@ -218,7 +218,7 @@ def test_a_server_that_is_gone_is_told(server, monkeypatch):
 def test_what_is_published_for_a_part_of_the_work_says_so(server):
     found = intensity(uk(server, "2026-11-01T12:30Z", "2026-11-01T14:00Z"), during(30, 120))  # known until 13:00
     assert found.value == 200
-    assert "for 33% of the work" in found.note
+    assert "for 33 % of the work" in found.note
 
 
 def test_the_time_of_the_work_is_needed_and_nothing_is_asked_before(server):

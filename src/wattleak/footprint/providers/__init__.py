@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from wattleak.errors import UsageError
+from wattleak.footprint.terms import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ class Provider(Protocol):
 def online_region(provider: str, region: str | None) -> str:
     """The region that stands for `--provider NAME[:ZONE]` with a place for the table beside it. Raises UsageError."""
     name, _, zone = provider.strip().partition(":")
-    _make(name)
+    make_provider(name)
     return f"online:{name}:{zone}:{region or ''}"
 
 
@@ -84,7 +85,7 @@ def online_intensity(text: str, during: tuple[float, float] | None) -> Intensity
 
     parts = [*text.split(":", 3), "", "", ""]
     name, zone, region = parts[1], parts[2], parts[3] or None
-    provider = _make(name)
+    provider = make_provider(name)
     zone = zone or provider.zone_of(region)
     beside = intensity(region)
     if during is None:
@@ -114,7 +115,7 @@ def known_providers() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group=ENTRY_POINTS)} | dict(BUILTIN)
 
 
-def _make(name: str) -> Provider:
+def make_provider(name: str) -> Provider:
     from importlib import import_module  # noqa: PLC0415 - for those who named a provider
 
     known = known_providers()
@@ -138,7 +139,9 @@ def _over(
         raise ProviderFailure("it has published nothing for that time yet")
     covered_s = sum(share_s for share_s, _ in touched)
     value = sum(share_s * one.value for share_s, one in touched) / covered_s
-    partly = "" if covered_s >= 0.99 * (end_s - start_s) else f", for {covered_s / (end_s - start_s):.0%} of the work"
+    partly = (
+        "" if covered_s >= 0.99 * (end_s - start_s) else f", for {percent(covered_s / (end_s - start_s))} of the work"
+    )
     stretches = "1 stretch" if len(touched) == 1 else f"{len(touched)} stretches"
     return Intensity(
         value=value,
