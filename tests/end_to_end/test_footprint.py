@@ -80,3 +80,16 @@ def test_an_experiment_says_what_it_cost_itself(wattleak: CommandLine) -> None:
     assert cost["energy_j"][0]["value"] == pytest.approx(sum(run["attributed_energy_j"]["value"] for run in runs))
     text = wattleak("report", document["experiment_id"], "--format", "text").stdout
     assert "this experiment itself cost" in " ".join(text.split())
+
+
+def test_a_result_of_a_table_that_is_gone_is_still_verified_with_its_own_figure(wattleak: CommandLine) -> None:
+    (wattleak.folder / "sites.csv").write_text("region,g_per_kwh,low,high\nBerlin,310,250,390\n")
+    words = ("--region", "Berlin", "--intensity-table", "sites.csv")
+    run = json.loads(wattleak("measure", "--json", *words, *WORK).stdout)
+    (wattleak.folder / "sites.csv").unlink()
+    wattleak("export", run["run_id"], "--output", "run.zip", "-q")
+    checked = json.loads(wattleak("verify", "run.zip", "--json").stdout)
+
+    assert run["carbon_g"]["intensity_g_per_kwh"] == 310
+    assert checked["verified"], checked["findings"]
+    assert any("sites.csv sha256:" in note and "as stored" in note for note in checked["notes"])

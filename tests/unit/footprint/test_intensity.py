@@ -5,6 +5,8 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wattleak.errors import UsageError
 from wattleak.footprint.intensity import carbon, intensity
@@ -113,3 +115,32 @@ def test_every_table_says_where_it_is_from_and_holds_plausible_values(path):
     for code, (value, year) in table["regions"].items():
         assert 0 < value < 1500, code
         assert 2000 <= year <= 2026, code
+
+
+amounts = st.floats(min_value=0, max_value=1e15)
+
+
+def grams(joules, region="DE", pue=1.0):
+    found = carbon(Estimate(joules, joules / 2, joules * 2, Origin.MODELLED), region, pue)
+    return found.value_g, found.low_g, found.high_g
+
+
+@given(amounts, st.floats(min_value=1e-3, max_value=1e3))
+def test_emissions_are_linear_in_energy_and_in_pue(joules, factor):
+    assert grams(joules * factor) == pytest.approx(tuple(factor * part for part in grams(joules)), rel=1e-9)
+    assert grams(joules, pue=1 + factor) == pytest.approx(
+        tuple((1 + factor) * part for part in grams(joules)), rel=1e-9
+    )
+
+
+@given(amounts, amounts)
+def test_two_jobs_emit_what_each_emits(one, other):
+    apart = [grams(part) for part in (one, other)]
+    assert grams(one + other) == pytest.approx(tuple(map(sum, zip(*apart, strict=True))), rel=1e-9)
+
+
+@given(amounts, st.sampled_from(["DE", "US-CA", "gcp:europe-west1", "aws:eu-north-1", "world", "350 [300, 420] g/kWh"]))
+def test_the_value_lies_in_its_range_and_the_unit_is_grams_per_kwh(joules, region):
+    value, low, high = grams(joules, region)
+    assert low <= value <= high
+    assert value == pytest.approx(joules / 3.6e6 * intensity(region).value, rel=1e-9)
