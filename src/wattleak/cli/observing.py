@@ -41,6 +41,8 @@ def watched(recording: Recording | PortableRecording, folder: Path, args: Namesp
     while True:
         ended = recording.wait(None if look is None else look.wait_s)
         if ended is not None:
+            if look is not None and args.loader_trace:
+                look.trace_loader()
             return ended
         if look is not None:
             look.look()
@@ -50,17 +52,20 @@ def observed(folder: Path, command: Sequence[str], shown: Sequence[str]) -> Obse
     """What was seen. `shown` is the command with its secrets hidden: what is stored of it."""
     from wattleak.observation.observe import observe
 
-    return observe(folder, shown, _suspected(command))
+    return observe(folder, shown, *_suspected(command))
 
 
-def _suspected(command: Sequence[str]) -> tuple[Finding, ...]:
-    """What a scan of the script finds. It is read, never imported; what it imports is not looked at."""
+def _suspected(command: Sequence[str]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """What a scan of the script finds, and what it would show to auditors alone. Nothing is imported; what the script
+    itself imports is not looked at.
+    """
     from wattleak.environment.interpreter import shell_words
     from wattleak.observation.program import script_of
 
     script = script_of(shell_words(command))
     if script is None or script.stat().st_size > _LARGEST_B:
-        return ()
+        return (), ()
     from wattleak.scanner.scan import scan
 
-    return scan(script).findings
+    found = scan(script)
+    return found.findings, found.hidden

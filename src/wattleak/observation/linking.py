@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 from wattleak.model import EvidenceLevel, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from wattleak.model import Evidence, Finding
 
 _Key = tuple[str, str | None, int | None]  # code, real path, first line of the statement
 
 
-def link(findings: Sequence[Finding], evidence: Iterable[Evidence], names: Mapping[str, str]) -> tuple[Place, ...]:
+def link(
+    findings: Iterable[Finding], evidence: Iterable[Evidence], names: Mapping[str, str], *, weak: Iterable[Finding] = ()
+) -> tuple[Place, ...]:
     """Places in the order of how much is known of them, then as they stand in the code.
 
-    `names`: of the smells, by code. Two findings of one smell in one statement are one place.
+    `names`: of the smells, by code. `weak`: findings that are told only where something was seen. Two findings of one
+    smell in one statement are one place.
     """
     statements = cache(_statements)  # each file is read once, and not kept
     seen: dict[_Key, list[Evidence]] = {}
@@ -31,6 +34,10 @@ def link(findings: Sequence[Finding], evidence: Iterable[Evidence], names: Mappi
         suspected.setdefault(key, finding)
     for item in evidence:
         seen.setdefault(_key(item.code, item.path, item.line, statements), []).append(item)
+    for finding in weak:
+        key = _key(finding.code, str(finding.path), finding.line, statements)
+        if key in seen:
+            suspected.setdefault(key, finding)
     places = [
         Place(
             code=key[0],

@@ -24,15 +24,20 @@ NO_AGENT = "no agent reported: the Python of this command does not read PYTHONPA
 _OWN = frozenset({"boot", "fork", "failure", "full"})  # what the agent says of itself
 
 
-def observe(folder: Path, command: Sequence[str] = (), findings: Sequence[Finding] = ()) -> Observations:
-    """What was seen in the run of `folder`; `findings` are those of a scan of the script in its command."""
+def observe(
+    folder: Path, command: Sequence[str] = (), findings: Sequence[Finding] = (), weak: Sequence[Finding] = ()
+) -> Observations:
+    """What was seen in the run of `folder`; `findings` are those of a scan of the script in its command.
+
+    `weak` ones, which a scan shows to auditors alone, are told only where something was seen.
+    """
     signals = read_signals(folder / SIGNALS)
     evidence, notes = judge(signals)
     seen = {item.code for item in evidence}
     processes = sum(process.pid is not None for process in signals.processes)
     return Observations(
         processes=processes,
-        places=link(findings, evidence, _names(used=bool(evidence or findings))),
+        places=link(findings, evidence, _names(used=bool(evidence or findings)), weak=weak),
         phases=_phases(folder, signals),
         notes=(*([] if processes or not names_python(command) else [NO_AGENT]), *_failures(signals), *notes),
         # Only what a scan finds has a fix that could be proved.

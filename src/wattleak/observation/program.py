@@ -18,10 +18,20 @@ _READ = (".py", ".ipynb")
 
 def script_of(words: Sequence[str]) -> Path | None:
     """The script or notebook that a command names; None: it names none, or none that is there."""
-    for word in words:
+    for place, word in enumerate(words):
         if word.endswith(_READ) and Path(word).is_file():
             return Path(word)
+        if word == "-m" and place and _PYTHON.fullmatch(Path(words[place - 1]).name) and words[place + 1 :]:
+            module = _module(words[place + 1])
+            if module is not None:
+                return module
     return None
+
+
+def _module(name: str) -> Path | None:
+    """The file of a module below the present folder, where `python -m` looks first."""
+    place = Path(*name.split("."))
+    return next((path for path in (place.with_name(f"{place.name}.py"), place / "__main__.py") if path.is_file()), None)
 
 
 def names_python(words: Sequence[str]) -> bool:

@@ -64,3 +64,9 @@ def test_evidence_without_a_place_or_with_a_file_that_is_gone(tmp_path):
         (False, 7, 2),
         (False, 2, 1),
     ]
+
+
+def test_a_weak_suspicion_is_told_only_where_something_was_seen(script):
+    assert link([], [], NAMES, weak=[suspected(script, 2)]) == ()
+    (place,) = link([], [seen(script, 4)], NAMES, weak=[suspected(script, 2)])
+    assert (place.level, place.suspicion) == (EvidenceLevel.SEEN, "looks bad")
