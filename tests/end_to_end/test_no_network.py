@@ -92,6 +92,7 @@ VERBS = [
     ("explain", "steal-time"),
     ("completion", "bash"),
     ("prove", "program.py"),
+    ("project", "--scenario", "lhc"),
 ]
 
 
