@@ -29,6 +29,7 @@ FLEET_RUNS = 1_000_000
 EXPERIMENT_RUNS = 42  # two variants x (20 blocks and 1 warm-up): what `wattleak compare` does unasked
 HOPED_FOR = 0.05  # a saving that is worth looking for
 _J_PER_KWH = 3.6e6
+_H_PER_YEAR = 8760
 
 
 def matters(energy_j: Estimate, carbon: Carbon | None = None) -> str:
@@ -55,6 +56,20 @@ def one_run(energy_j: Estimate, carbon: Carbon | None = None) -> str:
         f"{matters(energy_j, carbon)}; a million such runs use {fleet}; an experiment on it ({EXPERIMENT_RUNS} runs) "
         f"that finds {percent(HOPED_FOR)} pays for itself after {pays} runs, and below that is not worth its own energy"
     )
+
+
+def of_a_year(energy_j: float, carbon_g: float) -> str:
+    """One line: a year of a fleet beside laptops that work day and night, and flights."""
+    laptops, flights = energy_j / (LAPTOP_HOUR_J * _H_PER_YEAR), carbon_g / FLIGHT_G
+    if laptops <= 0:
+        return "no energy to speak of"
+    used = (
+        f"what {_count(laptops)} laptops at work day and night use"
+        if laptops >= 1.5
+        else f"what a laptop uses in {_times(energy_j / LAPTOP_HOUR_J)} at work"
+    )
+    emitted = f"{_count(flights)} flights" if flights >= 1.5 else f"{_share(flights)} of a flight"
+    return f"a year of it is {used}, and emits as much as {emitted} London-New York and back"
 
 
 def pays_after(cost_j: float, saved_per_run_j: float) -> int | None:

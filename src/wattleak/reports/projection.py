@@ -7,8 +7,10 @@ from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
 from wattleak.documents import envelope, estimate_document
+from wattleak.footprint.context import of_a_year
 from wattleak.footprint.places import WORLD
 from wattleak.footprint.quantities import shown_unit
+from wattleak.footprint.terms import J_PER_KWH
 from wattleak.reports import units
 from wattleak.reports.style import Style, pad, width
 
@@ -187,7 +189,8 @@ def projection_notes(projection: Projection) -> list[str]:
             "their mean, and its range is narrower"
         )
     notes += [place.source for place in scenario.places if place.region == WORLD and place.source]
-    return notes
+    year = projection.year
+    return [*notes, of_a_year(year.energy_kwh.value * J_PER_KWH, year.carbon_kg.value * 1000.0)]
 
 
 def input_text(item: Input) -> str:

@@ -12,7 +12,7 @@ from wattleak.documents import measurement_document, measurement_from_document
 from wattleak.documents.own_cost import own_cost
 from wattleak.errors import UsageError
 from wattleak.footprint.account import account, functional_unit, stated
-from wattleak.footprint.context import EXPERIMENT_RUNS, HOPED_FOR, matters, one_run, pays_after
+from wattleak.footprint.context import EXPERIMENT_RUNS, HOPED_FOR, matters, of_a_year, one_run, pays_after
 from wattleak.footprint.intensity import carbon
 from wattleak.model import Estimate, Origin, StepCost
 
@@ -147,6 +147,14 @@ def test_a_million_runs_and_when_an_experiment_pays():
     said = one_run(joules(36.0))
     assert "a million such runs use 10 kWh" in said
     assert f"after {round(EXPERIMENT_RUNS / HOPED_FOR)} runs" in said
+
+
+def test_a_year_of_a_fleet_beside_laptops_and_flights():
+    """15 MWh a day are 5475 MWh a year; a laptop of 30 W uses 262.8 kWh; 2738 t are 1641 flights of 1668 kg."""
+    said = of_a_year(5475e3 * 3.6e6, 2738e6)
+    assert "what 21,000 laptops at work day and night use" in said
+    assert "1,600 flights" in said
+    assert "2.0 hours at work" in of_a_year(2 * 108_000.0, 24.0)
 
 
 def test_an_experiment_is_given_back_after_its_cost_over_the_saving():
