@@ -78,6 +78,8 @@ def test_an_experiment_says_what_it_cost_itself(wattleak: CommandLine) -> None:
     assert cost["runs"] == len(runs) == 4
     assert cost["cpu_s"] == pytest.approx(sum(run["cpu_s"] for run in runs))
     assert cost["energy_j"][0]["value"] == pytest.approx(sum(run["attributed_energy_j"]["value"] for run in runs))
+    priced = wattleak("report", document["experiment_id"], "--price", "1 EUR")
+    assert (priced.returncode, "wattleak project" in priced.stderr) == (2, True)
     text = wattleak("report", document["experiment_id"], "--format", "text").stdout
     assert "this experiment itself cost" in " ".join(text.split())
 

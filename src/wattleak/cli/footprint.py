@@ -6,11 +6,25 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from typing import Any
 
     from wattleak.cli.settings import Settings
     from wattleak.footprint.account import Stated
     from wattleak.model import Measurement
+
+
+_TERMS = (
+    "price",
+    "wue",
+    "grid_water",
+    "embodied",
+    "device_life",
+    "utilisation",
+    "device_share",
+    "sci",
+    "equivalents",
+)
 
 
 def stated(settings: Settings) -> Stated:
@@ -29,6 +43,11 @@ def stated(settings: Settings) -> Stated:
         per=settings.sci,
         with_equivalents=settings.equivalents,
     )
+
+
+def typed(args: Namespace) -> bool:
+    """Whether the command line itself asks for terms: a configuration does so for every run, and for runs alone."""
+    return any(getattr(args, f"stated_{name}", None) is not None for name in _TERMS)
 
 
 def with_footprint(measurement: Measurement, asked: Stated) -> Measurement:

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from wattleak.cli import options
-from wattleak.errors import ExitCode, OwnFailure
+from wattleak.errors import ExitCode, OwnFailure, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -36,7 +36,7 @@ def run(args: Namespace) -> int:
     from pathlib import Path
 
     from wattleak.cli.against import judged
-    from wattleak.cli.footprint import stated, with_footprint
+    from wattleak.cli.footprint import stated, typed, with_footprint
     from wattleak.cli.settings import Settings
     from wattleak.cli.terminal import style_for
     from wattleak.model import Measurement
@@ -50,6 +50,11 @@ def run(args: Namespace) -> int:
         found = store.measurement(identity) if kind == "run" else store.experiment(identity)
         comparison = None
         if not isinstance(found, Measurement):
+            if typed(args):
+                raise UsageError(
+                    "money, water and embodied emissions are of a run, and this is an experiment",
+                    f"wattleak project {identity}",
+                )
             found, comparison = judged(store, found)
         else:
             found = with_footprint(found, asked)

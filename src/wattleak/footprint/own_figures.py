@@ -4,7 +4,7 @@
     --intensity '350 [300, 420]'         with a range
     --intensity-table sites.csv          columns region, g_per_kwh, low, high, year, source; the first two are needed
 
-Both travel as the text of a region, so that whoever takes a region takes these: `350 [300, 420] g/kWh` and
+Both travel as the text of a region, so that whoever takes a region takes these: `350 [300..420] g/kWh` and
 `table:sites.csv:Berlin`. A table's version is the beginning of its SHA-256: a result says which edition it used.
 """
 
@@ -51,7 +51,7 @@ def as_region(text: str | float) -> str:
     found = stated_intensity(text)
     if found.low == found.high:
         return f"{found.value!r} {UNIT}"
-    return f"{found.value!r} [{found.low!r}, {found.high!r}] {UNIT}"
+    return f"{found.value!r} [{found.low!r}..{found.high!r}] {UNIT}"  # no comma: that parts the places of a mix
 
 
 def table_region(path: str, region: str) -> str:

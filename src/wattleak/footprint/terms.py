@@ -23,7 +23,7 @@ S_PER_H = 3600.0
 _NUMBER = r"[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+"
 _FIGURE = re.compile(
     rf"\s*(?:(?P<low>{_NUMBER})\s*\.\.\s*(?P<high>{_NUMBER})"
-    rf"|(?P<value>{_NUMBER})(?:\s*\[\s*(?P<from>{_NUMBER})\s*,\s*(?P<to>{_NUMBER})\s*\])?)\s*(?P<rest>.*?)\s*",
+    rf"|(?P<value>{_NUMBER})(?:\s*\[\s*(?P<from>{_NUMBER})\s*(?:,|\.\.)\s*(?P<to>{_NUMBER})\s*\])?)\s*(?P<rest>.*?)\s*",
     re.DOTALL,
 )
 
