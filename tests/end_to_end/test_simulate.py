@@ -113,7 +113,7 @@ def test_the_example_runs(wattleak):
         (("fleet.toml", "--trace", "nowhere.csv"), "cannot read the trace nowhere.csv"),
         (("fleet.toml", "--policy", "green"), "no policy is called 'green'"),
         (("fleet.toml", "--seeds", "0"), "--seeds '0'"),
-        (("fleet.toml", "--trace", "x", "--seeds", "2"), "--seeds draws jobs"),
+        (("fleet.toml", "--trace", "x", "--seeds", "2"), "--seed and --seeds draw jobs"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_error(fleet, words, said):

@@ -42,7 +42,7 @@ def configure(parser: ArgumentParser) -> None:
         help="only this policy and first-come: batched, shifted-in-time, shifted-in-place; repeat for several",
     )
     parser.add_argument("--seeds", metavar="N", help="streams of drawn jobs (default: the scenario's, or 10)")
-    parser.add_argument("--seed", metavar="N", default="1", help="seed of the first stream (default: 1)")
+    parser.add_argument("--seed", metavar="N", help="seed of the first stream (default: 1)")
     parser.add_argument("--processes", metavar="N", help="processes (default: as many as CPUs may be used)")
     options.add_output(parser)
 
@@ -62,10 +62,10 @@ def run(args: Namespace) -> int:
     scenario = read_scenario(Path(args.scenario), trace=None if args.trace is None else Path(args.trace))
     if args.policy:
         scenario = replace(scenario, policies=policies_named(args.policy))
-    if scenario.trace is not None and args.seeds is not None:
-        raise UsageError("--seeds draws jobs, and a trace has them", "leave out --seeds or the trace")
+    if scenario.trace is not None and (args.seeds is not None or args.seed is not None):
+        raise UsageError("--seed and --seeds draw jobs, and a trace has them", "leave them out, or the trace")
     count = scenario.seeds if args.seeds is None else _whole(args.seeds, "--seeds", 1)
-    seed = _whole(args.seed, "--seed", 0)
+    seed = 1 if args.seed is None else _whole(args.seed, "--seed", 0)
     seeds = range(seed, seed + count) if scenario.trace is None else range(1)
     processes = _cpus() if args.processes is None else _whole(args.processes, "--processes", 1)
 

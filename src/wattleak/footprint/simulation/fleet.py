@@ -12,7 +12,7 @@ from wattleak.footprint.simulation.policies import policy_of
 from wattleak.footprint.simulation.waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from simpy import Event
 
@@ -144,9 +144,23 @@ def simulate(
     kinds: Sequence[Kind], sites: Sequence[Site], options: Options, chunks: Iterator[Sequence[Job]]
 ) -> list[Outcome]:
     """Play the same jobs under each policy, in one pass over `chunks`, and bill all of them to the same end."""
+    fleets = play(kinds, sites, options, chunks)
+    horizon = max(fleet.drain() for fleet in fleets)
+    return [fleet.outcome(horizon) for fleet in fleets]
+
+
+def play(
+    kinds: Sequence[Kind],
+    sites: Sequence[Site],
+    options: Options,
+    chunks: Iterator[Sequence[Job]],
+    watch: Callable[[int], None] | None = None,
+) -> list[Fleet]:
+    """Feed the jobs to a fleet of each policy; `watch` is told how many more have arrived."""
     fleets = [Fleet(kind, sites, options) for kind in kinds]
     for chunk in chunks:
         for fleet in fleets:
             fleet.feed(chunk)
-    horizon = max(fleet.drain() for fleet in fleets)
-    return [fleet.outcome(horizon) for fleet in fleets]
+        if watch is not None:
+            watch(len(chunk))
+    return fleets

@@ -173,9 +173,6 @@ class ShiftedInTime:
         pass
 
     def _begin(self, hour: int) -> None:
-        for booked in self._booked:
-            for past in [each for each in booked if each < hour]:
-                del booked[past]
         for job in self._waiting.pop(hour):
             self._places[job.home].submit(alone(job, self._setup_s))
 
@@ -201,6 +198,10 @@ class ShiftedInTime:
 
     def _book(self, job: Job, hour: int) -> None:
         booked, left = self._booked[job.home], job.length_s + self._setup_s
+        if hour not in booked:  # seldom: the moment to forget hours that are over
+            this = int(self._env.now // HOUR_S)
+            for past in [each for each in booked if each < this]:
+                del booked[past]
         while left > 0:
             booked[hour] = booked.get(hour, 0.0) + min(left, HOUR_S) * job.cores
             left -= HOUR_S

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
-from wattleak.footprint.simulation.fleet import simulate
+from wattleak.footprint.simulation.apart import play_apart
+from wattleak.footprint.simulation.fleet import play, simulate
 from wattleak.footprint.simulation.generator import draw_jobs
 from wattleak.footprint.simulation.trace import read_trace
 
@@ -27,37 +29,46 @@ def run_scenario(scenario: Scenario, seeds: Sequence[int], processes: int, watch
 
     Raises UsageError for a trace that cannot be read or a stream without jobs.
     """
-    if scenario.trace is not None:
-        return [_played(scenario, _traced(scenario), watch)]
-    if processes == 1 or len(seeds) == 1:
-        return [run_seed(scenario, seed, watch) for seed in seeds]
+    if scenario.trace is not None or len(seeds) == 1:
+        stream = partial(_stream, scenario, seeds[0])
+        once = str(scenario.trace) == "-"  # standard input can be read by one process only
+        if processes == 1 or once or len(scenario.policies) == 1:
+            fleets = play(scenario.policies, scenario.sites, scenario.options, stream(), watch)
+            horizon = max(fleet.drain() for fleet in fleets)
+            return [_checked([fleet.outcome(horizon) for fleet in fleets])]
+        return [_checked(play_apart(scenario, stream, processes, watch))]
+    if processes == 1:
+        return [_watched(run_seed(scenario, seed), watch) for seed in seeds]
     with ProcessPoolExecutor(min(processes, len(seeds))) as pool:
         submitted = {pool.submit(run_seed, scenario, seed): seed for seed in seeds}
-        by_seed = {}
-        for done in as_completed(submitted):
-            by_seed[submitted[done]] = done.result()
-            watch(by_seed[submitted[done]][0].jobs)
+        try:
+            by_seed = {submitted[done]: _watched(done.result(), watch) for done in as_completed(submitted)}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # the seeds that nobody will ask for
+            raise
     return [by_seed[seed] for seed in seeds]
 
 
-def run_seed(scenario: Scenario, seed: int, watch: Watch | None = None) -> list[Outcome]:
+def run_seed(scenario: Scenario, seed: int) -> list[Outcome]:
     """One stream of drawn jobs under all policies of the scenario."""
-    assert scenario.workload is not None
-    return _played(scenario, draw_jobs(scenario.workload, scenario.sites, seed), watch)
+    return _checked(simulate(scenario.policies, scenario.sites, scenario.options, _stream(scenario, seed)))
 
 
-def _played(scenario: Scenario, chunks: Iterator[list[Job]], watch: Watch | None) -> list[Outcome]:
-    outcomes = simulate(scenario.policies, scenario.sites, scenario.options, _watched(chunks, watch))
+def _checked(outcomes: list[Outcome]) -> list[Outcome]:
     if not outcomes[0].jobs:
         raise UsageError("no job arrived", "the rate is too low for these days: raise per_day or days")
     return outcomes
 
 
-def _watched(chunks: Iterator[list[Job]], watch: Watch | None) -> Iterator[list[Job]]:
-    for chunk in chunks:
-        yield chunk
-        if watch is not None:
-            watch(len(chunk))
+def _watched(outcomes: list[Outcome], watch: Watch) -> list[Outcome]:
+    watch(outcomes[0].jobs)
+    return outcomes
+
+
+def _stream(scenario: Scenario, seed: int) -> Iterator[list[Job]]:
+    if scenario.workload is not None:
+        return draw_jobs(scenario.workload, scenario.sites, seed)
+    return _traced(scenario)
 
 
 def _traced(scenario: Scenario) -> Iterator[list[Job]]:
