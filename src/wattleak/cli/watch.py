@@ -52,8 +52,6 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     from wattleak.cli.settings import Settings
     from wattleak.environment.outside.asking import check_process
-    from wattleak.meters.probe import probe_meters
-    from wattleak.observation.watching import Watcher
 
     every_s = _seconds(args.every, "--every")
     duration_s = _seconds(args.duration, "--for")
@@ -70,6 +68,9 @@ def run(args: Namespace) -> int:
         raise UsageError("watch reads Linux' /proc, which is not here", "measure the program: wattleak measure -- ...")
     pid = check_process(args.pid)
     settings = Settings.resolve(args)
+    from wattleak.meters.probe import probe_meters
+    from wattleak.observation.watching import Watcher
+
     probed = probe_meters(settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type)
     with Watcher(pid, probed, every_s=every_s or _SCREEN_EVERY_S) as watcher:
         if args.json:
