@@ -16,7 +16,7 @@ from wattleak.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from wattleak.cli.settings import Settings
     from wattleak.footprint.outlook import Projection
@@ -91,12 +91,11 @@ def _scenarios(args: Namespace) -> Iterator[Scenario]:
                 "stored runs and a scenario file are both given", 'write job = "run:ID" into the file\'s tables'
             )
         tables = tables_of_ids(args, stored)
-    if not tables:
-        tables = {"stated": {"title": "as stated"}}
-    place = _place(Settings.resolve(args), asked)
+    if not args.scenario:  # a scenario file says where it plays; what is set for this machine does not enter it
+        place = _place(Settings.resolve(args))
+        tables = {name: merged(place, table) for name, table in (tables or {"stated": {"title": "as stated"}}).items()}
     for name, table in tables.items():
-        below = merged(place, table)  # what is set for this machine yields to the scenario, the command line does not
-        yield whole_scenario(name, merged(below, asked), stored.work, stored.changes)
+        yield whole_scenario(name, merged(table, asked), stored.work, stored.changes)
 
 
 def _asked(args: Namespace) -> dict[str, Any]:
@@ -105,10 +104,10 @@ def _asked(args: Namespace) -> dict[str, Any]:
     return {key: value for key in KEYS if (value := getattr(args, _OF_KEY + key)) is not None}
 
 
-def _place(settings: Settings, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Region and PUE of the configuration, where the command line says nothing."""
-    known = {"region": settings.region, "pue": settings.pue}
-    return {key: value for key, value in known.items() if value is not None and key not in asked}
+def _place(settings: Settings) -> dict[str, Any]:
+    """What is configured of this place."""
+    names = ("region", "pue", "price", "wue", "grid_water")
+    return {name: value for name in names if (value := getattr(settings, name)) is not None}
 
 
 def _tables_of_files(args: Namespace) -> dict[str, dict[str, Any]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NUMBER = r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _RANGE = re.compile(rf"(?P<low>{_NUMBER})\s*(?P<of_low>[kMG%]?)\s*\.\.\s*(?P<high>{_NUMBER})\s*(?P<unit>\S*)")
 _VALUE = re.compile(
-    rf"(?P<value>{_NUMBER})\s*(?:\[\s*(?P<low>{_NUMBER})\s*,\s*(?P<high>{_NUMBER})\s*\])?\s*(?P<unit>[^\s±+]*)"
+    rf"(?P<value>{_NUMBER})\s*(?:\[\s*(?P<low>{_NUMBER})\s*(?:,|\.\.)\s*(?P<high>{_NUMBER})\s*\])?\s*(?P<unit>[^\s±+]*)"
     rf"(?:\s*(?:±|\+/-)\s*(?P<margin>{_NUMBER})\s*(?P<of>\S*))?"
 )
 _COUNTS = {"k": 1e3, "M": 1e6, "G": 1e9}  # 1M jobs

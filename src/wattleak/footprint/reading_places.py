@@ -39,6 +39,8 @@ def places(region: str | None, stated: object = None) -> tuple[Place, ...]:
         return (Place("as stated", 1.0, item, "", item.source),)
     if region is None:
         return (_place(None, 1.0),)
+    if region.strip()[:1].isdigit():  # a figure of the configuration: `350 [300, 420] g/kWh`
+        return places(None, region)
     parts = [part.strip() for part in region.split(",") if part.strip()]
     found = [_with_share(part, alone=len(parts) == 1) for part in parts]
     whole = sum(share for _, share in found)
