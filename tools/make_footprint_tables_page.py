@@ -85,7 +85,8 @@ An experiment of n runs that finds a saving of a share s is given back after n /
 | | why |
 |---|---|
 | price of electricity | tariffs differ by contract more than by country; state it: `--price '0.30 EUR'` |
-| water on site and at the power station | published figures differ more than tenfold by cooling and by kind of power station; state them: `--wue`, `--grid-water` |
+| water on site | published WUE runs from 0.05 L/kWh (hyperscale, air-cooled: Milton Roy) through 0.27 (Microsoft, FY25) to 1.8-1.9 (an often named average): it is the building's, not the country's; state it: `--wue` |
+| water at the power station | no table was found whose figures could be checked and whose terms let it be passed on; state it: `--grid-water` |
 | embodied emissions | no open table of devices may be passed on (Boavizta's is AGPL); state the maker's figure: `--embodied`, `--device-life` |
 """
 

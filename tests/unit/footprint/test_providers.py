@@ -207,6 +207,15 @@ def test_what_fails_is_told_and_the_result_says_that_the_table_was_used(server, 
     assert "the yearly table was used instead" in found.note
 
 
+def test_what_failed_is_not_asked_again_at_once(server):
+    region = uk(server)
+    server.answers.clear()
+    first, second = intensity(region, during(10, 40)), intensity(region, during(20, 50))
+    assert len(server.asked) == 1
+    assert "answered 404" in first.note
+    assert first == second
+
+
 def test_a_server_that_is_gone_is_told(server, monkeypatch):
     monkeypatch.setenv("WATTLEAK_UK_CARBON_INTENSITY_URL", "http://127.0.0.1:9")
     found = intensity(online_region("uk-carbon-intensity", "GB"), during(0, 10))

@@ -2,7 +2,8 @@
 
 $XDG_CACHE_HOME/wattleak/intensity (default ~/.cache/wattleak/intensity). Asked is for whole half hours. An answer about
 the last day is asked again after 15 minutes, as estimates are replaced by outcomes; an older one is kept for 30 days.
-It holds no token. A cache that cannot be read or written is left alone: the provider is asked.
+It holds no token. What failed is not asked again for five minutes. A cache that cannot be read or written is left
+alone: the provider is asked.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _SLOT_S = 1800.0
 _RECENT_S = 86_400.0
 _KEPT_RECENT_S, _KEPT_S = 900.0, 30 * 86_400.0
 _LONGEST_S = 366 * 86_400.0
+_NOT_AGAIN_S = 300.0  # after a failure
+_failures: dict[tuple[str, str, str], tuple[float, str]] = {}  # when it failed and why; gone with the process
 
 
 def cache_folder() -> Path:
@@ -48,13 +51,26 @@ def remembered(provider: Provider, zone: str, start_s: float, end_s: float) -> t
         document = json.loads(path.read_text(encoding="utf-8"))
         if 0 <= now_s - document["asked_s"] < kept_s:
             return _checked(Stretch(*row) for row in document["stretches"]), _iso(document["asked_s"])
-    found = _checked(provider.stretches(zone, first_s, last_s))
+    found = _asked(provider, zone, first_s, last_s)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps({"asked_s": now_s, "stretches": [astuple(one) for one in found]}), encoding="utf-8")
         part.replace(path)
     return found, _iso(now_s)
+
+
+def _asked(provider: Provider, zone: str, first_s: float, last_s: float) -> tuple[Stretch, ...]:
+    """Ask, unless it failed a moment ago: the runs of an experiment do not wait for it one by one."""
+    which = (provider.name, zone, _address(provider))
+    failed_s, why = _failures.get(which, (float("-inf"), ""))
+    if time.monotonic() - failed_s < _NOT_AGAIN_S:
+        raise ProviderFailure(why)
+    try:
+        return _checked(provider.stretches(zone, first_s, last_s))
+    except ProviderFailure as failure:
+        _failures[which] = (time.monotonic(), str(failure))
+        raise
 
 
 def _checked(stretches: object) -> tuple[Stretch, ...]:
