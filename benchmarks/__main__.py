@@ -9,7 +9,19 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from benchmarks import agent_cost, calibration, kills, marks, neighbour, recorder_cost, selftest, start_up, week
+from benchmarks import (
+    agent_cost,
+    calibration,
+    kills,
+    marks,
+    million_jobs,
+    neighbour,
+    recorder_cost,
+    scheduling,
+    selftest,
+    start_up,
+    week,
+)
 
 ALL = {
     "start-up": start_up,
@@ -20,6 +32,8 @@ ALL = {
     "week": week,
     "neighbour": neighbour,
     "calibration": calibration,
+    "scheduling": scheduling,
+    "simulation": million_jobs,
 }
 
 

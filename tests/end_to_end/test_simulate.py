@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.end_to_end.test_every_number_has_its_origin import bare_numbers, counted
+from tests.end_to_end.test_no_network import filtered, needs_filter
+from tests.end_to_end.test_no_network import run as run_in
 
 FLEET = """
 seeds = 3
@@ -79,6 +82,18 @@ def test_a_trace_comes_from_standard_input_and_has_no_interval(fleet):
     assert first["energy_parts_j"]["jobs"]["value"] == pytest.approx(50 * 45 * (200 - 100) / 2)
     assert first["energy_j"]["low"] is None
     assert any("no interval" in note for note in found["notes"])
+
+
+def test_no_number_of_energy_or_carbon_stands_without_origin_and_range(fleet):
+    found = fleet.document("simulate", "fleet.toml", "--seeds", "2")
+    assert counted(found) >= 8
+    assert list(bare_numbers(found)) == []
+
+
+@needs_filter
+def test_it_asks_for_no_network(fleet):
+    done = run_in(fleet, filtered(), "simulate", "fleet.toml", "--seeds", "2")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_reader_sees_where_joules_go_and_what_changes(fleet):

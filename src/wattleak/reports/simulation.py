@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wattleak.reports.style import Style
 
 _COLUMNS = 110
+_NO_RANGE = {"low": None, "high": None}  # the user stated a number and no range
 _COMPONENTS = {
     "jobs": "jobs, above idle",
     "setup": "their set-ups",
@@ -113,25 +114,25 @@ def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
 
 def _place(site: Site) -> dict[str, Any]:
     nodes, profile = site.nodes, site.profile
+    stated = {name: getattr(nodes, name) for name in ("idle_w", "active_w", "off_w", "startup_j")}
+    low, high = profile.spread or (None, None)
     return {
         "name": site.name,
         "pue": site.pue,
         "nodes": nodes.count,
         "cores": nodes.cores,
-        "idle_w": nodes.idle_w,
-        "active_w": nodes.active_w,
-        "off_w": nodes.off_w,
-        "startup_j": nodes.startup_j,
+        **{name: {"value": value, **_NO_RANGE, "origin": Origin.CONSTANT.value} for name, value in stated.items()},
         "startup_s": nodes.startup_s,
         "power_down_after_s": None if nodes.power_down_after_s == float("inf") else nodes.power_down_after_s,
         "intensity": {
             "mean_g_per_kwh": profile.mean,
-            "lowest_g_per_kwh": min(profile.g_per_kwh),
-            "highest_g_per_kwh": max(profile.g_per_kwh),
+            "low_g_per_kwh": None if low is None else low * profile.mean,
+            "high_g_per_kwh": None if high is None else high * profile.mean,
+            "greenest_hour_g_per_kwh": min(profile.g_per_kwh),
+            "dirtiest_hour_g_per_kwh": max(profile.g_per_kwh),
             "hours": len(profile.g_per_kwh),
             "origin": profile.origin.value,
             "source": profile.source,
-            "range_of_one_hour": None if profile.spread is None else list(profile.spread),
         },
     }
 
