@@ -10,6 +10,7 @@ What the energy of a phase is read from:
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,8 @@ def _energy(trace: Trace, item: Noted, stretch: tuple[float, float]) -> tuple[Es
 
 
 def _is_resolved(trace: Trace, moments: _Moments) -> bool:
-    inside = sum(sum(start_s <= sample.time_s <= end_s for sample in trace.samples) for start_s, end_s in moments)
+    times_s = [sample.time_s for sample in trace.samples]
+    inside = sum(bisect_right(times_s, end_s) - bisect_left(times_s, start_s) for start_s, end_s in moments)
     return inside >= _RESOLVED * len(moments)
 
 
