@@ -6,6 +6,10 @@ and prices are skewed), as it is where it can be zero or negative (savings, grow
 
     value x (high/value)^(z/1.96)  for z > 0,  value x (value/low)^(z/1.96)  for z < 0
 
+The draws of one input are stratified (a Latin hypercube: McKay, Beckman and Conover, 1979): one from each of as many
+equal shares of probability as there are draws, in random order. So what hangs on one input alone has its ends as its
+interval, not as chance would have them.
+
 Because the stream of an input hangs on the seed and its key alone, differences between scenarios are differences of the
 same draws: what both share cancels.
 """
@@ -13,6 +17,8 @@ same draws: what both share cancels.
 from __future__ import annotations
 
 import zlib
+from functools import cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +58,7 @@ class MonteCarlo:
         if item.is_exact:
             return Quantity(item.value, item.dimension)
         stream = np.random.default_rng([self.seed, zlib.crc32(item.key.encode())])
-        return Quantity(_two_piece(item, stream.standard_normal(self.draws)), item.dimension)
+        return Quantity(_two_piece(item, _strata(self.draws)[stream.permutation(self.draws)]), item.dimension)
 
 
 def spread(point: float, drawn: float | NDArray[np.float64], origin: Origin) -> Estimate:
@@ -61,6 +67,13 @@ def spread(point: float, drawn: float | NDArray[np.float64], origin: Origin) -> 
         return Estimate(point, point, point, origin)
     low, high = np.percentile(drawn, (2.5, 97.5))
     return Estimate(point, min(float(low), point), max(float(high), point), origin)
+
+
+@cache
+def _strata(draws: int) -> NDArray[np.float64]:
+    """The standard normal in the middle of so many equal shares of its probability."""
+    normal = NormalDist()
+    return np.array([normal.inv_cdf((place + 0.5) / draws) for place in range(draws)])
 
 
 def _two_piece(item: Input, z: NDArray[np.float64]) -> NDArray[np.float64]:
