@@ -123,7 +123,7 @@ def _place(site: Site) -> dict[str, Any]:
         "cores": nodes.cores,
         **{name: {"value": value, **_NO_RANGE, "origin": Origin.CONSTANT.value} for name, value in stated.items()},
         "startup_s": nodes.startup_s,
-        "power_down_after_s": None if nodes.power_down_after_s == float("inf") else nodes.power_down_after_s,
+        "off_after_s": None if nodes.power_down_after_s == float("inf") else nodes.power_down_after_s,
         "intensity": {
             "mean_g_per_kwh": profile.mean,
             "low_g_per_kwh": None if low is None else low * profile.mean,
