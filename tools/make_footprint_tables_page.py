@@ -44,7 +44,7 @@ differ in what they count: life-cycle emissions (Ember) are higher than emission
 
 REST = """
 Figures of one's own: `--intensity 350` (g/kWh), `--intensity-table FILE.csv` (columns `region,g_per_kwh,low,high,year,source`,
-the first two needed; the result names the file and the beginning of its SHA-256).
+the first two needed, `hour` for one row an hour; the result names the file and the beginning of its SHA-256).
 
 ## Providers, asked only when named
 

@@ -19,7 +19,7 @@ Where nothing has been published for more than five years (two countries) the ra
 Range of the world: the 5th and the 95th percentile of the countries in the table, each country counted once.
 
 A region is a text, and what a user may bring instead of a table travels as one, too: `350 g/kWh` and
-`table:sites.csv:Berlin` (footprint.own_figures), `online:PROVIDER:ZONE:REGION` (footprint.providers), `auto`
+`table:sites.csv::Berlin` (footprint.own_figures), `online:PROVIDER:ZONE:REGION` (footprint.providers), `auto`
 (footprint.cloud_metadata).
 """
 
@@ -85,7 +85,7 @@ def intensity(region: str | None, during: tuple[float, float] | None = None) -> 
 
         return intensity(region_here())
     if text[:1].isdigit() or text[:1] == "." or text.startswith("table:"):
-        return _stated(text)
+        return _stated(text, during)
     return _region(find_place(text))
 
 
@@ -168,7 +168,7 @@ def _region(place: Place) -> Intensity:
     return Intensity(value, low, high, table["source"], year, place.region, note, table["licence"], table["version"])
 
 
-def _stated(text: str) -> Intensity:
+def _stated(text: str, during: tuple[float, float] | None) -> Intensity:
     from wattleak.footprint.own_figures import (  # noqa: PLC0415 - for those who brought a figure or a table
         TABLE,
         as_region,
@@ -178,7 +178,7 @@ def _stated(text: str) -> Intensity:
 
     found: StatedIntensity
     if text.startswith(TABLE):
-        region, found = from_user_table(text)
+        region, found = from_user_table(text, during)
         note = "from the user's own table"
     else:
         region, found = as_region(text), stated_intensity(text)

@@ -203,7 +203,7 @@ def test_the_region_says_where_the_intensity_comes_from(tmp_path, monkeypatch):
     (tmp_path / "sites.csv").write_text("region,g_per_kwh\nBerlin,12\n")
     assert Settings.resolve(Words(stated_intensity="350")).region == "350.0 g/kWh"
     assert (
-        Settings.resolve(Words(region="berlin", stated_intensity_table="sites.csv")).region == "table:sites.csv:berlin"
+        Settings.resolve(Words(region="berlin", stated_intensity_table="sites.csv")).region == "table:sites.csv::berlin"
     )
     assert Settings.resolve(Words(region="DE", stated_intensity_table="sites.csv")).region == "DE"
     asked = Settings.resolve(Words(region="GB", stated_provider="uk-carbon-intensity"))

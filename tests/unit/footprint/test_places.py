@@ -1,5 +1,6 @@
 """Every code that exists is accepted or refused with what to type instead; figures that a user brings."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,9 @@ def test_a_table_of_the_users_own(tmp_path):
         ("region,g_per_kwh,low,high\nBerlin,1,2,3\n", "not between"),
         ("region,g_per_kwh\nBerlin,-1\n", "cannot be"),
         ("region,g_per_kwh\n", "no rows"),
+        ("region,hour,g_per_kwh\nBerlin,0,5\nBerlin,2,5\n", "no whole day: 1, 3"),
+        ("region,hour,g_per_kwh\nBerlin,24,5\n", "no hour 24"),
+        ("region,hour,g_per_kwh\nBerlin,1,5\nBerlin,1,6\n", "stands twice"),
         ("", "lacks the column"),
     ],
 )
@@ -174,6 +178,21 @@ def test_a_table_that_does_not_fit_is_refused_with_its_line(tmp_path, text, says
     folder.mkdir()
     with pytest.raises(UsageError, match=says):
         intensity(table_region(write(folder, text), "Berlin"))
+
+
+def test_a_table_by_the_hour_gives_the_mean_of_the_hours_of_the_work(tmp_path):
+    """50 g/kWh by night and 100 + hour by day (6 to 21 UTC). 21:30 to 22:15: half an hour at 121, a quarter at 50."""
+    rows = [f"Berlin,{hour},{100 + hour if 6 <= hour < 22 else 50}" for hour in range(24)]
+    region = table_region(write(tmp_path, "\n".join(["region,hour,g_per_kwh", *rows, "gcp:own,,7"])), "Berlin")
+    evening = datetime(2026, 11, 21, 21, 30, tzinfo=UTC).timestamp()
+    found = intensity(region, (evening, evening + 2700))
+    assert found.value == pytest.approx((1800 * 121 + 900 * 50) / 2700)
+    assert (found.low, found.high) == (50, 121)
+    day = (8 * 50 + sum(100 + hour for hour in range(6, 22))) / 24
+    assert intensity(region).value == pytest.approx(day)
+    assert intensity(region, (evening, evening + 30 * 3600)).value == pytest.approx(day)
+    assert intensity(region, (evening, evening)).value == pytest.approx(121)
+    assert intensity(table_region(str(tmp_path / "sites.csv"), "gcp:own")).value == 7
 
 
 def test_a_table_without_the_region_names_those_it_has(tmp_path):
