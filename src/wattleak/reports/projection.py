@@ -46,7 +46,7 @@ def _scenario(projection: Projection, style: Style, common: Sequence[str], *, al
     lines += ["", *_lined_up(total_rows(projection), style)]
     if len(projection.carbon_rows) > 1 or len(projection.water_rows) > 1:
         lines += ["", *_lined_up(part_rows(projection), style)]
-    if projection.swings:
+    if moving(projection):
         lines += ["", *_lined_up(swing_rows(projection), style)]
     lines += ["", *_lined_up(effect_rows(projection), style)]
     missing = projection.scenario.not_asked if alone else ()
@@ -125,9 +125,14 @@ def swing_rows(projection: Projection) -> list[tuple[str, ...]]:
     """The year's CO2e with one input at the ends of its range, the widest first."""
     rows = [
         (swing.input.key, *_swing_ends(swing), input_text(swing.input), swing.input.origin.value)
-        for swing in projection.swings[:MOST_SWINGS]
+        for swing in moving(projection)
     ]
     return [("what the interval comes from", "year's CO2e low", "high", "input", "origin"), *rows]
+
+
+def moving(projection: Projection) -> list[Swing]:
+    """The inputs that move the CO2e at all, the widest first, the first of them. (A price moves money alone.)"""
+    return [swing for swing in projection.swings if swing.width > 1e-9 * abs(swing.carbon_high_kg)][:MOST_SWINGS]
 
 
 def _swing_ends(swing: Swing) -> tuple[str, str]:
@@ -311,9 +316,12 @@ def _scaled(item: Estimate, factor: float, unit: str) -> tuple[str, str]:
 
 
 def _money(item: Estimate, currency: str) -> tuple[str, str]:
+    largest = max(abs(item.low), abs(item.value), abs(item.high))
+
     def write(value: float) -> str:
-        shown = f"{value:,.2f}" if abs(value) < 1000 else f"{float(f'{value:.3g}'):,.0f}"
-        return shown.replace("-", units.MINUS) if float(shown.replace(",", "")) or not value else units.number(value)
+        if largest < 1000 or not value:
+            return units.number(value)
+        return f"{float(f'{value:.3g}'):,.0f}".replace("-", units.MINUS)
 
     return f"{write(item.value)} {currency}", "" if _exact(item) else f"[{write(item.low)}, {write(item.high)}]"
 

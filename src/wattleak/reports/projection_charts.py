@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.reports import units
 from wattleak.reports.charts import SCHEMA, Spec
-from wattleak.reports.projection import MOST_SWINGS, input_text
+from wattleak.reports.projection import input_text, moving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ _ROW = 34
 def tornado(projection: Projection) -> Spec:
     """The year's CO2e with one input at either end of its range, all others at their values; the widest on top."""
     middle = projection.year.carbon_kg.value * 1000
-    swings = projection.swings[:MOST_SWINGS]
+    swings = moving(projection)
     ends = [end * 1000 for swing in swings for end in (swing.carbon_low_kg, swing.carbon_high_kg)]
     symbol, size = units.fitting([middle, *ends], "g")
     rows: list[Spec] = [

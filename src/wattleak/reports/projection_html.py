@@ -12,6 +12,7 @@ from wattleak.reports.projection import (
     effect_notes,
     effect_rows,
     input_text,
+    moving,
     part_rows,
     projection_notes,
     side_by_side,
@@ -61,7 +62,7 @@ def _parts(projection: Projection, place: int) -> Iterable[Html]:
         "Energy of a day; every bar begins where the one above it ends.",
         _table(term_rows(projection)),
     )
-    if projection.swings:
+    if moving(projection):
         yield tag("h3", "What the interval comes from")
         caption = "CO2e of a year with one input at either end of its range and all others at their values."
         yield figure(f"tornado-{place}", charts.tornado(projection), caption, _table(swing_rows(projection)))
