@@ -52,7 +52,7 @@ def test_a_node_that_is_never_powered_down_idles_to_the_end():
     nodes = Nodes(count=2, cores=1, idle_w=50, active_w=50)
     (outcome,) = play([Kind.FIRST_COME], [site(nodes)], [Job(100, 100, 1, 10, inf, 0)])
     assert outcome.energy_j["base"] == pytest.approx(50 * 100)
-    assert outcome.energy_j["idle"] == pytest.approx(50 * (200 + 100))
+    assert outcome.energy_j["idle"] == pytest.approx(50 * 100)
     assert outcome.energy_j["jobs"] == pytest.approx(10 * 100)
 
 

@@ -51,6 +51,11 @@ def test_times_may_be_dates():
     assert [(job.arrival_s, job.deadline_s) for job in read(text)] == [(6.5 * 3600, 86_400), (7 * 3600, inf)]
 
 
+def test_seconds_since_1970_are_taken_for_what_they_are():
+    text = "arrival_s,length_s,deadline_s\n1772352000,60,1772355600\n1772352030,60,\n"  # 2026-03-01T08:00Z
+    assert [(job.arrival_s, job.deadline_s) for job in read(text)] == [(28_800, 32_400), (28_830, inf)]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -40,9 +40,9 @@ def play_apart(scenario: Scenario, stream: Stream, processes: int, watch: Callab
             theirs.close()
             started.append((process, ours))
         pipes = [pipe for _, pipe in started]
-        horizon = max(_answers(pipes, watch))
+        end_s = max(_answers(pipes, watch))
         for pipe in pipes:
-            pipe.send(horizon)
+            pipe.send(end_s)
         outcomes = {outcome.policy: outcome for share in _answers(pipes, watch) for outcome in share}
     finally:
         for process, pipe in started:
@@ -79,7 +79,7 @@ def _play_share(scenario: Scenario, stream: Stream, kinds: Sequence[Kind], pipe:
     try:
         fleets = play(kinds, scenario.sites, scenario.options, stream(), count)
         pipe.send(("end", max(fleet.drain() for fleet in fleets)))
-        horizon = pipe.recv()
-        pipe.send(("outcomes", [fleet.outcome(horizon) for fleet in fleets]))
+        end_s = pipe.recv()
+        pipe.send(("outcomes", [fleet.outcome(end_s) for fleet in fleets]))
     except UsageError as error:
         pipe.send(("error", (error.message, error.remedy)))

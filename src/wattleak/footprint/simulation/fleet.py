@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from simpy import Environment
@@ -49,11 +50,12 @@ class Outcome:
 
 
 class Fleet:
-    """The places under one policy, with a clock of their own."""
+    """The places under one policy, with a clock of their own that begins at `begin_s`."""
 
-    def __init__(self, kind: Kind, sites: Sequence[Site], options: Options) -> None:
+    def __init__(self, kind: Kind, sites: Sequence[Site], options: Options, begin_s: float = 0.0) -> None:
         self.kind = kind
-        self._env = Environment()
+        self._begin_s = begin_s
+        self._env = Environment(begin_s)
         self._waits = Waits()
         self._places = [Place(self._env, site, self._waits, options.setup_s) for site in sites]
         self._policy = policy_of(kind, self._env, self._places, options)
@@ -69,10 +71,10 @@ class Fleet:
         self._env.run()
         return float(self._env.now)
 
-    def outcome(self, horizon_s: float) -> Outcome:
-        """The bill of all places from time zero until `horizon_s`, which is not before the end of the last job."""
+    def outcome(self, end_s: float) -> Outcome:
+        """The bill of all places until `end_s`, which is not before the end of the last job."""
         for place in self._places:
-            place.close(horizon_s)
+            place.close(end_s)
         energy = dict.fromkeys(COMPONENTS, 0.0)
         carbon = dict.fromkeys(COMPONENTS, 0.0)
         facility_j = 0.0
@@ -88,7 +90,7 @@ class Fleet:
         return Outcome(
             policy=self.kind,
             jobs=waits.count,
-            horizon_s=horizon_s,
+            horizon_s=end_s - self._begin_s,
             energy_j=energy,
             carbon_g=carbon,
             facility_energy_j=facility_j,
@@ -145,8 +147,8 @@ def simulate(
 ) -> list[Outcome]:
     """Play the same jobs under each policy, in one pass over `chunks`, and bill all of them to the same end."""
     fleets = play(kinds, sites, options, chunks)
-    horizon = max(fleet.drain() for fleet in fleets)
-    return [fleet.outcome(horizon) for fleet in fleets]
+    end_s = max(fleet.drain() for fleet in fleets)
+    return [fleet.outcome(end_s) for fleet in fleets]
 
 
 def play(
@@ -156,9 +158,13 @@ def play(
     chunks: Iterator[Sequence[Job]],
     watch: Callable[[int], None] | None = None,
 ) -> list[Fleet]:
-    """Feed the jobs to a fleet of each policy; `watch` is told how many more have arrived."""
-    fleets = [Fleet(kind, sites, options) for kind in kinds]
-    for chunk in chunks:
+    """Feed the jobs to a fleet of each policy, whose clock begins when the first one arrives.
+
+    `watch` is told how many more have arrived.
+    """
+    first = next(chunks, ())
+    fleets = [Fleet(kind, sites, options, first[0].arrival_s if first else 0.0) for kind in kinds]
+    for chunk in chain((first,), chunks):
         for fleet in fleets:
             fleet.feed(chunk)
         if watch is not None:

@@ -34,8 +34,8 @@ def run_scenario(scenario: Scenario, seeds: Sequence[int], processes: int, watch
         once = str(scenario.trace) == "-"  # standard input can be read by one process only
         if processes == 1 or once or len(scenario.policies) == 1:
             fleets = play(scenario.policies, scenario.sites, scenario.options, stream(), watch)
-            horizon = max(fleet.drain() for fleet in fleets)
-            return [_checked([fleet.outcome(horizon) for fleet in fleets])]
+            end_s = max(fleet.drain() for fleet in fleets)
+            return [_checked([fleet.outcome(end_s) for fleet in fleets])]
         return [_checked(play_apart(scenario, stream, processes, watch))]
     if processes == 1:
         return [_watched(run_seed(scenario, seed), watch) for seed in seeds]

@@ -51,6 +51,7 @@ region = "DE"                    # or g_per_kwh = [24 values], or profile = "hou
 swing = 0.3                      # an assumed daily cosine of 30 % around the yearly average ...
 greenest_hour = 12               # ... lowest at noon UTC
 pue = 1.3
+share = 1                        # part of the jobs that arrives here; without any: all of them at the first place
 nodes = 20
 cores = 8
 idle_w = 90                      # of a node that is on

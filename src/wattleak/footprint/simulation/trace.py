@@ -1,6 +1,7 @@
 """Jobs of a trace, read line by line: CSV with a head, or JSON lines with the same names.
 
-    arrival_s   seconds since midnight UTC of the first day, or ISO 8601 (without offset: UTC)
+    arrival_s   seconds since midnight UTC of the first day; or ISO 8601 (without offset: UTC); or, from 1e9 on,
+                seconds since 1970
     length_s    seconds of work
     cores       default 1
     power_w     watts above the node's idle power; or energy_j, joules of the whole job; default: the cores' part
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4096
 _DAY_S = 86_400.0
+_EPOCH_S = 1e9  # 31 years: no trace is as long, so it counts from 1970
 
 
 def read_trace(stream: TextIO, name: str, sites: Sequence[Site]) -> Iterator[list[Job]]:
@@ -149,11 +151,14 @@ class _Reader:
                 moment = datetime.fromisoformat(value.strip())
             except ValueError as error:
                 raise self._error(line, f"{column} {value!r} is no time", "seconds, or as 2026-03-01T08:30Z") from error
-            epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-            if self._zero is None:
-                self._zero = epoch // _DAY_S * _DAY_S
-            return epoch - self._zero
-        return self._number(line, row, column)
+            return self._since_zero((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        number = self._number(line, row, column)
+        return number if number is None or number < _EPOCH_S else self._since_zero(number)
+
+    def _since_zero(self, epoch_s: float) -> float:
+        if self._zero is None:
+            self._zero = epoch_s // _DAY_S * _DAY_S
+        return epoch_s - self._zero
 
     def _number(self, line: int, row: Mapping[str, Any], column: str) -> float | None:
         value = row.get(column)
