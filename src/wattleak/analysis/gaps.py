@@ -44,7 +44,7 @@ def log_gap(dearer: Sequence[float], cheaper: Sequence[float], level: float) -> 
     if n < 2:
         return None
     mean = statistics.fmean(ratios)
-    spread = max(statistics.stdev(ratios), _LEAST_SPREAD)
+    spread = max(math.sqrt(math.fsum((ratio - mean) ** 2 for ratio in ratios) / (n - 1)), _LEAST_SPREAD)
     reach = float(stdtrit(n - 1, 1.0 - (1.0 - level) / 2.0)) * spread / math.sqrt(n)
     return LogGap(mean, mean - reach, mean + reach, n)
 

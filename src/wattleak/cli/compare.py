@@ -404,6 +404,7 @@ def _execute(
     from wattleak.cli.protocol import gate_for, leftovers_for, telling_failures
     from wattleak.cli.terminal import experiment_progress
     from wattleak.environment.fingerprint import current_session
+    from wattleak.executors.limited import limited
     from wattleak.executors.local import LocalExecutor, end_leftovers
     from wattleak.experiment.design import redacted
     from wattleak.experiment.runner import run_experiment
@@ -425,12 +426,14 @@ def _execute(
         roots=roots,
         probes=args.probes,
     )
-    executor = WatchedExecutor(local, made_of, allowed)
+    racing = plan.design.variants if plan.design.search is not None else ()  # only a search changes a device
     with (
-        gate_for(plan, probed, executor.clock) as gate,
+        limited(racing, lambda said: print(f"wattleak: {said}", file=sys.stderr)) as under_limit,
+        gate_for(plan, probed, local.clock) as gate,
         leftovers_for(plan, settings, resumed=bool(args.resume), inputs=made_of.paths) as leftovers,
         experiment_progress(len(plan.runs), quiet=args.quiet) as watch,
     ):
+        executor = WatchedExecutor(under_limit(local), made_of, allowed)
         finished = run_experiment(
             plan,
             executor,

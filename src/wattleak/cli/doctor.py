@@ -62,6 +62,7 @@ def run(args: Namespace) -> int:
     import json
 
     from wattleak.cli.settings import Settings
+    from wattleak.cli.tune import put_back
     from wattleak.environment.checks import State
     from wattleak.reports.doctor import doctor_document, render_doctor
 
@@ -74,6 +75,7 @@ def run(args: Namespace) -> int:
     budget_s = _NOISE_S if args.noise_seconds is None else args.noise_seconds
     if not 0 < budget_s < float("inf"):
         raise UsageError(f"--noise-seconds {budget_s:g} is no time", "give seconds, or --quick to leave it out")
+    put_back(args)
     found = _diagnose(Settings.resolve(args), None if args.quick else budget_s, quiet=args.quiet)
     if args.json:
         print(json.dumps(doctor_document(found)))

@@ -18,6 +18,7 @@ with --steps or --for per step, and per sample where settings work through diffe
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.cli import options
@@ -25,12 +26,12 @@ from wattleak.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wattleak.analysis.tuning import Tuning
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
-    from wattleak.model import Experiment, Search
+    from wattleak.model import Experiment, Factor, Search
     from wattleak.store.sqlite import SqliteStore
 
 SUMMARY = "find the setting that costs least at equal quality"
@@ -58,6 +59,15 @@ def configure(parser: ArgumentParser) -> None:
     )
     for name, what in _PRESETS.items():
         group.add_argument(f"--{name}", nargs="?", const="", metavar="LEVEL,LEVEL", help=what)
+    group.add_argument(
+        "--power-limit",
+        nargs="?",
+        const="",
+        metavar="W,W",
+        help="power limits of the GPU in watts, against what it is now; set for each run (takes root) and put back in "
+        "the end, even after a kill (default: 90, 80, 70, 60 %% of it)",
+    )
+    group.add_argument("--gpu", metavar="INDEX", help="with --power-limit: which GPU, as nvidia-smi counts them")
     group.add_argument(
         "--exclude", action="append", default=[], metavar="NAME=LEVEL,...", help="combinations that are left out"
     )
@@ -91,6 +101,7 @@ def run(args: Namespace) -> int:
     if args.order == "sequential":
         raise UsageError("settings race in random order: one after the other proves nothing", "leave --order out")
     settings = Settings.resolve(args)
+    put_back(args)
     blocks = settings.blocks if args.blocks is not None else BLOCKS
     rule = stopping(blocks, StoppingRule(settings.stop or StoppingRule.POCOCK))
     search = _search(args, metric_by_rule=settings.metric is None)
@@ -105,6 +116,15 @@ def run(args: Namespace) -> int:
         conclude=conclusion(settings, args),
         search=(search, rule),
     )
+
+
+def put_back(args: Namespace) -> None:
+    """Put back what a killed search had left changed on a device, and say it."""
+    from wattleak.executors.device_journal import put_back_what_was_left
+
+    for sentence in put_back_what_was_left():
+        if not args.quiet:
+            print(f"wattleak: {sentence}", file=sys.stderr)
 
 
 def _search(args: Namespace, *, metric_by_rule: bool) -> Search:
@@ -131,6 +151,9 @@ def _treatments(args: Namespace) -> Treatments:
     machine = Machine.here()
     factors = [parse_factor(text) for text in args.factor]
     factors += [preset(name, written, machine) for name, written in asked.items()]
+    limits = None if args.power_limit is None else _power_limits(args)
+    if limits is not None:
+        factors.append(limits.factor)
     if not args.commands or not factors:
         raise UsageError(
             "a search needs factors and one command",
@@ -139,6 +162,8 @@ def _treatments(args: Namespace) -> Treatments:
     text = args.commands[0] if len(args.commands) == 1 else join(args.commands)
     environments = [f"all:{env.removeprefix('*:')}" for env in args.env]
     (template,) = variants_from((), [f"all={text}"], environments, shell=args.shell)
+    if limits is not None:
+        template = replace(template, env={**template.env, **limits.env})
     for factor in factors:
         carried = places(factor.name, template.command, template.env, factor.name in asked)
         template = replace(template, env={**template.env, **carried})
@@ -155,6 +180,33 @@ def _treatments(args: Namespace) -> Treatments:
         exclude=[parse_combination(text, factors) for text in args.exclude],
         reference=parse_combination(args.reference, factors) if args.reference else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    factor: Factor
+    env: Mapping[str, str]
+
+
+def _power_limits(args: Namespace) -> _Limits:
+    """The levels of --power-limit and the GPU that they are for. Reads; nothing is changed here."""
+    from wattleak.executors.limited import DEVICE, WATTS
+    from wattleak.experiment.levels import POWER_LIMIT, power_levels
+    from wattleak.meters.power_limit import PowerLimits
+
+    limits = PowerLimits()
+    try:
+        known = limits.all()
+    finally:
+        limits.close()
+    offered = ", ".join(str(item.index) for item in known)
+    chosen = [item for item in known if args.gpu is None or str(item.index) == args.gpu]
+    if len(chosen) != 1:
+        what = "no GPU here has a power limit that can be read" if not known else f"the GPUs are {offered}"
+        raise UsageError(f"--power-limit is about one GPU: {what}", "--gpu INDEX says which")
+    (gpu,) = chosen
+    factor = power_levels(args.power_limit, gpu.now_w, gpu.low_w, gpu.high_w)
+    return _Limits(factor, {WATTS: "{" + POWER_LIMIT + "}", DEVICE: gpu.uuid})
 
 
 def _stored(args: Namespace, settings: Settings) -> Treatments:

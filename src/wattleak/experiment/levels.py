@@ -30,6 +30,7 @@ THREAD_VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",  # TensorFlow; its inter-op pool is left alone
 )
 PRESETS = ("threads", "batch", "workers", "precision")
+POWER_LIMIT = "power_limit"  # in watts
 _BATCHES = ("16", "32", "64", "128", "256")
 _MOST_WORKERS = 8
 
@@ -77,6 +78,31 @@ def places(name: str, command: tuple[str, ...], env: Mapping[str, str], is_prese
     if is_preset and name == "threads":
         return dict.fromkeys(THREAD_VARIABLES, mark)
     return {name: mark} if name.isupper() else {}
+
+
+def power_levels(written: str, now_w: float, low_w: float, high_w: float) -> Factor:
+    """Watts to try: what the limit is now, as the reference, then the user's, or 90, 80, 70 and 60 % of it.
+
+    Raises UsageError for what is no number of watts, or outside of what the GPU allows.
+    """
+    if written:
+        texts = [text.strip() for text in written.split(",") if text.strip()]
+        try:
+            asked = [float(text) for text in texts]
+        except ValueError:
+            raise UsageError(f"--power-limit {written} is no list of watts", "--power-limit 300,400") from None
+    else:
+        asked = [float(10 * round(now_w * part / 10)) for part in (0.9, 0.8, 0.7, 0.6)]
+        asked = [watts for watts in asked if low_w <= watts < now_w]
+    outside = [watts for watts in asked if not low_w <= watts <= high_w]
+    if outside:
+        raise UsageError(
+            f"this GPU has no power limit of {outside[0]:g} W", f"from {low_w:g} to {high_w:g} W is what it allows"
+        )
+    watts = dict.fromkeys([now_w, *asked])
+    if len(watts) < 2:
+        raise UsageError("there is no other power limit to try", f"--power-limit {low_w:g},{high_w:g}")
+    return make_factor(POWER_LIMIT, [f"{level:g}" for level in watts], f"--power-limit {written}")
 
 
 def _threads(machine: Machine) -> list[str]:

@@ -89,13 +89,15 @@ class SearchRace:
         if self._reached(experiment) != self._at:
             self._tuning = self._judge(runs)
 
-    def _reached(self, experiment: Experiment) -> tuple[int, int, bool]:
-        """Looks that are due and fresh blocks that are whole; whether costs can be read is seen at the first block."""
+    def _reached(self, experiment: Experiment) -> tuple[int, bool, bool]:
+        """Looks that are due, whether there are enough fresh blocks, and one from which costs can be read at all."""
         design = self._plan.design
         assert design.stopping is not None
+        assert design.search is not None
         numbers = [block.number for block in counting_blocks(experiment)]
         racing = sum(number < design.stopping.looks[-1] for number in numbers)
-        return sum(look <= racing for look in design.stopping.looks), len(numbers) - racing, bool(numbers)
+        due = sum(look <= racing for look in design.stopping.looks)
+        return due, len(numbers) - racing >= design.search.confirmations, bool(numbers)
 
     def _judge(self, runs: Sequence[Run]) -> Tuning:
         experiment = Experiment(self._plan, tuple(runs), complete=False)

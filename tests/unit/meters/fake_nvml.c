@@ -14,6 +14,9 @@
  *     gpu0.name H100-PCIe          what it is called, after "NVIDIA "; without the line, "Stand-in 0"
  *     gpu0.architecture 7          an nvmlDeviceArchitecture_t; without the line, "not supported"
  *     gpu0.handle 4                what asking for its handle returns
+ *     gpu0.limit 700000            power limit in milliwatts, 100 W to 700 W; without the line, "not supported".
+ *                                  What is set is kept in the file $FAKE_NVML.gpu0.limit, and holds from then on
+ *     set 4                        what setting a limit returns
  *     gpu0.memory 80000            MiB; without the line, "not supported" to this and to what other tools ask besides
  *                                  (temperature, power limit, compute mode, power now): they stop at the first refusal
  * Signatures are those of the public header nvml.h (API version 12).
@@ -242,6 +245,55 @@ int nvmlDeviceGetProcessUtilization(Device *device, Use *uses, unsigned *count, 
     for (char *entry = strtok(text, ","); entry && seen < room; entry = strtok(NULL, ","), seen++)
         if (sscanf(entry, "%u:%u", &uses[seen].pid, &uses[seen].sm) == 2)
             uses[seen].time = at;
+    return SUCCESS;
+}
+
+static void limit_file(const Device *device, char *path, size_t size)
+{
+    snprintf(path, size, "%s.gpu%d.limit", getenv("FAKE_NVML"), device->index);
+}
+
+int nvmlDeviceGetPowerManagementLimit(Device *device, unsigned *milliwatts)
+{
+    unsigned long long value;
+    char path[512];
+    FILE *file;
+    if (!of_device(device, "limit", &value))
+        return NOT_SUPPORTED;
+    *milliwatts = (unsigned)value;
+    limit_file(device, path, sizeof path);
+    file = fopen(path, "r");
+    if (file) {
+        if (fscanf(file, "%u", milliwatts) != 1)
+            *milliwatts = 0;
+        fclose(file);
+    }
+    return SUCCESS;
+}
+
+int nvmlDeviceGetPowerManagementLimitConstraints(Device *device, unsigned *low, unsigned *high)
+{
+    unsigned long long value;
+    *low = 100000;
+    *high = 700000;
+    return of_device(device, "limit", &value) ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceSetPowerManagementLimit(Device *device, unsigned milliwatts)
+{
+    unsigned long long code = 0;
+    char path[512];
+    FILE *file;
+    if (number("set", &code) && code)
+        return (int)code;
+    if (milliwatts < 100000 || milliwatts > 700000)
+        return INVALID_ARGUMENT;
+    limit_file(device, path, sizeof path);
+    file = fopen(path, "w");
+    if (!file)
+        return NOT_SUPPORTED;
+    fprintf(file, "%u\n", milliwatts);
+    fclose(file);
     return SUCCESS;
 }
 

@@ -1,0 +1,91 @@
+"""The power limit of an NVIDIA GPU: what it is, what it may be, and setting it. Nothing else here changes a device.
+
+Sources: NVML reference, nvmlDeviceGetPowerManagementLimit, nvmlDeviceGetPowerManagementLimitConstraints,
+nvmlDeviceSetPowerManagementLimit (needs root; the limit does not outlive a reboot or the unloading of the driver).
+Locked clocks are left alone: NVML sets them and cannot say what they were, so they could not be put back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wattleak.errors import OwnFailure, UsageError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_MW = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLimit:
+    """Of one GPU, in watts."""
+
+    index: int
+    uuid: str
+    name: str
+    now_w: float
+    low_w: float
+    high_w: float
+
+
+class PowerLimits:
+    """NVML, held open: without persistence mode the driver forgets a limit when nobody holds the device."""
+
+    def __init__(self) -> None:
+        """Raises UsageError when there is no NVIDIA driver to ask."""
+        try:
+            import pynvml  # noqa: PLC0415 - 40 ms, and only who asks for it
+        except ImportError as error:
+            raise UsageError("power limits need the package nvidia-ml-py", "pip install nvidia-ml-py") from error
+        self._nvml: ModuleType = pynvml
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            raise UsageError(
+                f"there is no NVIDIA GPU to limit: {error}", "wattleak doctor says what is here"
+            ) from error
+
+    def all(self) -> tuple[PowerLimit, ...]:
+        """Every GPU that says its limit."""
+        found = []
+        for index in range(self._nvml.nvmlDeviceGetCount()):
+            try:
+                found.append(self._read(index, self._nvml.nvmlDeviceGetHandleByIndex(index)))
+            except self._nvml.NVMLError:
+                continue  # it does not answer, or has no limit: it is not offered
+        return tuple(found)
+
+    def of(self, uuid: str) -> PowerLimit:
+        """The limit of one GPU. Raises OwnFailure when it does not answer."""
+        for found in self.all():
+            if found.uuid == uuid:
+                return found
+        raise OwnFailure(f"the GPU {uuid} does not say its power limit", "nvidia-smi -q -d POWER")
+
+    def set(self, uuid: str, watts: float) -> None:
+        """Set it. Raises UsageError when the driver refuses."""
+        try:
+            handle = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
+            self._nvml.nvmlDeviceSetPowerManagementLimit(handle, round(watts * _MW))
+        except self._nvml.NVMLError as error:
+            raise UsageError(
+                f"the driver does not let us set the power limit of {uuid} to {watts:g} W: {error}",
+                "it takes root: sudo env PATH=$PATH wattleak tune ...; and a limit within nvidia-smi -q -d POWER",
+            ) from error
+
+    def close(self) -> None:
+        self._nvml.nvmlShutdown()
+
+    def _read(self, index: int, handle: object) -> PowerLimit:
+        nvml = self._nvml
+        low, high = nvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)
+        return PowerLimit(
+            index=index,
+            uuid=str(nvml.nvmlDeviceGetUUID(handle)),
+            name=str(nvml.nvmlDeviceGetName(handle)),
+            now_w=nvml.nvmlDeviceGetPowerManagementLimit(handle) / _MW,
+            low_w=low / _MW,
+            high_w=high / _MW,
+        )

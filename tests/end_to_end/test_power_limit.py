@@ -1,0 +1,138 @@
+"""`wattleak tune --power-limit` against the stand-in driver: set for each run, and put back whatever happens."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import CommandLine
+
+SOURCE = Path(__file__).parents[1] / "unit" / "meters" / "fake_nvml.c"
+BEFORE = 700_000  # milliwatts
+# A run that is not under the limit that it was told of fails, and with it the search.
+PROGRAM = """
+import os, sys
+watts = float(os.environ["WATTLEAK_POWER_LIMIT_W"])
+now = int(open(os.environ["FAKE_NVML"] + ".gpu0.limit").read())
+sys.exit(now != round(watts * 1000))
+"""
+SHORT = ("--blocks", "3", "--confirm", "0", "--warmups", "0", "--metric", "duration_s", "--meters", "cpu-model")
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to compile the stand-in library"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the loader of Linux (LD_LIBRARY_PATH)"),
+]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("nvml")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", SOURCE], check=True)
+    return folder
+
+
+@pytest.fixture
+def gpu(wattleak: CommandLine, library: Path) -> CommandLine:
+    (wattleak.folder / "state").write_text(f"count 1\ngpu0.limit {BEFORE}\n")
+    wattleak.env |= {
+        "LD_LIBRARY_PATH": str(library),
+        "FAKE_NVML": str(wattleak.folder / "state"),  # where XDG_STATE_HOME is otherwise
+        "XDG_STATE_HOME": str(wattleak.folder / "home"),
+    }
+    (wattleak.folder / "program.py").write_text(PROGRAM)
+    return wattleak
+
+
+def limit_mw(gpu: CommandLine) -> int:
+    path = gpu.folder / "state.gpu0.limit"
+    return int(path.read_text() or 0) if path.exists() else BEFORE
+
+
+def journals(gpu: CommandLine) -> list[Path]:
+    return list(Path(gpu.env["XDG_STATE_HOME"]).glob("wattleak/devices/*.json"))
+
+
+def until(condition, seconds: float = 30.0) -> None:
+    end_s = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end_s, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_each_run_is_under_its_limit_and_in_the_end_the_old_one_holds(gpu: CommandLine) -> None:
+    document = gpu.document("tune", "--power-limit", "300,500", *SHORT, "--", sys.executable, "-S", "program.py")
+    assert [item["levels"]["power_limit"] for item in document["curve"]] == ["700", "300", "500"]  # what is comes first
+    assert len(document["runs"]) == 9
+    assert document["failed_runs"] == []
+    assert limit_mw(gpu) == BEFORE
+    assert journals(gpu) == []
+
+
+def test_a_killed_search_leaves_the_device_as_it_was(gpu: CommandLine) -> None:
+    process = gpu.start("tune", "--power-limit", "300", *SHORT, "--blocks", "9", "--", "sleep", "0.3")
+    until(lambda: limit_mw(gpu) == 300_000)
+    (journal,) = journals(gpu)
+    assert json.loads(journal.read_text())["before_w"] == 700.0
+    process.kill()  # nothing of it can clean up
+    until(lambda: limit_mw(gpu) == BEFORE and journals(gpu) == [])
+
+
+def test_when_the_guard_is_killed_too_the_next_start_puts_it_back(gpu: CommandLine) -> None:
+    (gpu.folder / "state.gpu0.limit").write_text("300000\n")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    change = {
+        "uuid": "GPU-stand-in-0",
+        "device": "NVIDIA Stand-in 0",
+        "before_w": 700.0,
+        "pid": dead.pid,
+        "started": "1",
+        "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        "changed_at": "2026-11-21T09:00:00+00:00",
+    }
+    folder = Path(gpu.env["XDG_STATE_HOME"]) / "wattleak" / "devices"
+    folder.mkdir(parents=True)
+    (folder / "GPU-stand-in-0.json").write_text(json.dumps(change))
+    done = gpu("doctor", "--quick")
+    assert "the power limit of NVIDIA Stand-in 0 is 700 W again; it was left at 300 W" in done.stderr
+    assert limit_mw(gpu) == BEFORE
+    assert journals(gpu) == []
+
+
+def test_a_search_that_goes_on_is_not_disturbed_by_another_start(gpu: CommandLine) -> None:
+    process = gpu.start("tune", "--power-limit", "300", *SHORT, "--blocks", "9", "--", "sleep", "0.3")
+    until(lambda: limit_mw(gpu) == 300_000)
+    assert "again" not in gpu("doctor", "--quick").stderr
+    assert len(journals(gpu)) == 1
+    refused = gpu("tune", "--power-limit", "400", *SHORT, "--", "sleep", "0.1")
+    assert refused.returncode == 2
+    assert "somebody else has changed the power limit" in refused.stderr
+    process.kill()
+    until(lambda: limit_mw(gpu) == BEFORE and journals(gpu) == [])
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "said"),
+    [
+        (f"count 1\ngpu0.limit {BEFORE}\nset 4\n", ("300",), "takes root"),
+        (f"count 1\ngpu0.limit {BEFORE}\n", ("50",), "from 100 to 700 W"),
+        (f"count 2\ngpu0.limit {BEFORE}\ngpu1.limit {BEFORE}\n", ("300",), "--gpu INDEX"),
+    ],
+)
+def test_what_cannot_be_limited_is_said_before_anything_is_changed(
+    gpu: CommandLine, state: str, words: tuple[str, ...], said: str
+) -> None:
+    (gpu.folder / "state").write_text(state)
+    done = gpu("tune", "--power-limit", *words, *SHORT, "--", "true")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (gpu.folder / "state.gpu0.limit").exists()
+    assert journals(gpu) == []
