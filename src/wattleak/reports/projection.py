@@ -142,16 +142,20 @@ def _swing_ends(swing: Swing) -> tuple[str, str]:
 
 
 def effect_rows(projection: Projection) -> list[tuple[str, ...]]:
-    """What changes would do to a day's energy and to a year."""
-    head = ["what it would change", "a day", "[95 %]", "a year", "[95 %]", "CO2e a year", "[95 %]"]
-    money = projection.year.money is not None
-    rows = []
-    for effect in projection.effects:
-        row = [effect.name, *_kwh(effect.day.energy_kwh), *_kwh(effect.year.energy_kwh), *_kg(effect.year.carbon_kg)]
-        if money and effect.year.money is not None:
-            row += _money(effect.year.money, projection.scenario.currency)
-        rows.append(tuple(row))
-    return [tuple(head + (["money a year", "[95 %]"] if money else [])), *rows]
+    """What changes would do to the energy and CO2e of a day, and to CO2e and money of a year."""
+    currency = projection.scenario.currency
+    rows = [
+        (
+            effect.name,
+            *_kwh(effect.day.energy_kwh),
+            *_kg(effect.day.carbon_kg),
+            *_kg(effect.year.carbon_kg),
+            *(("", "") if effect.year.money is None else _money(effect.year.money, currency)),
+        )
+        for effect in projection.effects
+    ]
+    head = ("what it would change", "a day", "[95 %]", "CO2e a day", "[95 %]", "CO2e a year", "[95 %]")
+    return [(*head, "money a year", "[95 %]"), *rows]
 
 
 def effect_notes(projection: Projection) -> list[str]:
