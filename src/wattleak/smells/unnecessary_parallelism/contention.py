@@ -3,6 +3,9 @@
 A program that has one thread that works for each CPU has as many runnable threads as CPUs, and never more, however busy
 its neighbours are. Twice that is beyond what two pools do that hand over to each other; it has to last, because every
 start of a pool is a short crowd.
+
+Threads that only wake up now and then wait too where neighbours have the CPUs. So what counts as a crowd grows as the
+part of the CPUs shrinks that the program got: of half of them, twice as many threads; of less than a tenth, none.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ CROWDED = 2.0  # runnable threads for each CPU
 MANY_PROCESSES = 8.0  # the same, of processes that each use one: they wait and do not spin, as smell.py says of jobs
 SWITCHES = 20_000.0  # a second and CPU, where the kernel does not count how long threads wait
 THROTTLED = 0.05  # of the periods in which the group wanted a CPU
+_LEAST_PART = 0.1  # of the CPUs, that a tree must have got
 _LEAST_S = 0.9  # that it lasted, in sum
 _LEAST_SHARE = 0.1  # of the CPU time that was seen
 _LEAST_PERIODS = 20
@@ -37,6 +41,7 @@ class Crowd:
     duration_s: float
     workers: float  # threads that worked, mean
     runnable: float | None  # that wanted a CPU at once, mean; None: the kernel does not count waiting
+    crowd_from: float  # so many of them are a crowd, mean
     run_s: float
     wait_s: float
     system_s: float
@@ -93,10 +98,9 @@ def crowded_together(found: Sequence[Stretch]) -> tuple[Crowd | None, Crowd | No
             continue
         busy = tuple(process for process in stretch.processes if process.workers)
         pools = tuple(process for process in busy if process.workers > 1 and (process.runnable or 0.0) > 1.0)
-        room = max(1.0, stretch.cpus)
-        if len(pools) > 1 and sum(process.runnable or 0.0 for process in pools) > CROWDED * room:
+        if len(pools) > 1 and sum(process.runnable or 0.0 for process in pools) > _crowd_from(stretch):
             nested.append((stretch, pools))
-        elif len(busy) > 1 and stretch.runnable > MANY_PROCESSES * room:
+        elif len(busy) > 1 and stretch.runnable > MANY_PROCESSES / CROWDED * _crowd_from(stretch):
             plain.append((stretch, busy))
     crowds = [_crowd(items) if items else None for items in (nested, plain)]
     kept = [crowd if crowd is not None and _lasted(crowd, found) else None for crowd in crowds]
@@ -128,9 +132,15 @@ def _is_crowded(process: ProcessStretch, stretch: Stretch) -> bool:
     if process.workers <= math.ceil(stretch.cpus):
         return False
     if process.runnable is not None:
-        return process.runnable > CROWDED * room
+        return process.runnable > _crowd_from(stretch)
     switches = (process.voluntary + process.involuntary) / stretch.duration_s
     return process.workers > CROWDED * room and switches > SWITCHES * room
+
+
+def _crowd_from(stretch: Stretch) -> float:
+    """How many runnable threads are a crowd: two for each CPU, more where neighbours left us little of them."""
+    part = stretch.run_s / (stretch.duration_s * stretch.cpus)
+    return CROWDED * max(1.0, stretch.cpus) / min(1.0, part) if part >= _LEAST_PART else math.inf
 
 
 def _crowd(items: Sequence[tuple[Stretch, tuple[ProcessStretch, ...]]]) -> Crowd:
@@ -151,6 +161,7 @@ def _crowd(items: Sequence[tuple[Stretch, tuple[ProcessStretch, ...]]]) -> Crowd
         duration_s=duration_s,
         workers=sum(stretch.duration_s * process.workers for stretch, process in parts) / duration_s,
         runnable=sum(part_s * runnable for part_s, runnable in known) / duration_s if known else None,
+        crowd_from=sum(stretch.duration_s * _crowd_from(stretch) for stretch, _ in items) / duration_s,
         run_s=sum(process.run_s for _, process in parts),
         wait_s=sum(process.wait_s or 0.0 for _, process in parts),
         system_s=sum(process.system_s for _, process in parts),
