@@ -133,6 +133,7 @@ def _place(site: Site) -> dict[str, Any]:
             "hours": len(profile.g_per_kwh),
             "origin": profile.origin.value,
             "source": profile.source,
+            "table": profile.table or None,
         },
     }
 

@@ -12,7 +12,7 @@ from wattleak.errors import UsageError
 from wattleak.footprint.simulation.jobs import Job
 from wattleak.footprint.simulation.place import NEVER, Nodes, Site
 from wattleak.footprint.simulation.policies import Kind
-from wattleak.footprint.simulation.profile import Profile, profile_of_file
+from wattleak.footprint.simulation.profile import Profile, profile_of_file, profile_of_region
 from wattleak.footprint.simulation.scenario import EXAMPLE, scenario_of
 from wattleak.footprint.simulation.trace import read_trace
 from wattleak.model import Origin
@@ -134,6 +134,17 @@ def test_a_scenario_that_cannot_be_is_refused_with_a_remedy(text, said, remedy):
         scenario_of(text, "f", folder=Path())
     assert said in caught.value.message
     assert remedy in caught.value.remedy
+
+
+def test_hours_of_a_table_that_others_use_too(tmp_path):
+    path = tmp_path / "sites.csv"
+    rows = "".join(f"Berlin,{hour},{300 + hour}\n" for hour in range(24))
+    path.write_text(f"region,hour,g_per_kwh\n{rows}", encoding="utf-8")
+    profile = profile_of_region(f"table:{path}::Berlin")
+    assert profile.g_per_kwh == pytest.approx([300 + hour for hour in range(24)])
+    assert profile.table.startswith("sites.csv sha256:")
+    with pytest.raises(UsageError, match="hours of its own"):
+        profile_of_region(f"table:{path}::Berlin", 0.3)
 
 
 def test_hours_of_a_file(tmp_path):

@@ -22,20 +22,28 @@ if TYPE_CHECKING:
 
 HOUR_S = 3600.0
 _J_PER_KWH = 3.6e6
+_DAY = 24  # hours
+_OWN_TABLE = "table:"  # footprint.own_figures
 _COLUMNS = ("g_per_kwh", "intensity", "carbon_intensity")
 
 
 class Profile:
     """Hourly carbon intensity that repeats."""
 
-    __slots__ = ("_before", "_cycle", "_hours", "_rate", "g_per_kwh", "origin", "source", "spread")
+    __slots__ = ("_before", "_cycle", "_hours", "_rate", "g_per_kwh", "origin", "source", "spread", "table")
 
     def __init__(
-        self, g_per_kwh: Sequence[float], source: str, origin: Origin, spread: tuple[float, float] | None = None
+        self,
+        g_per_kwh: Sequence[float],
+        source: str,
+        origin: Origin,
+        spread: tuple[float, float] | None = None,
+        table: str = "",
     ) -> None:
         """`source` says where the values are from, `origin` how they came to be.
 
-        `spread`: 95 % range of one hour as parts of its value, where it is known. Raises UsageError for no values.
+        `spread`: 95 % range of one hour as parts of its value, where it is known. `table`: its version.
+        Raises UsageError for no values, or for values that are no g/kWh.
         """
         values = tuple(float(value) for value in g_per_kwh)
         if not values or not all(isfinite(value) and value >= 0 for value in values):
@@ -47,6 +55,7 @@ class Profile:
         self.source = source
         self.origin = origin
         self.spread = spread
+        self.table = table
         self._hours = len(values)
         self._rate = tuple(value / _J_PER_KWH for value in values)  # g per joule
         self._before = tuple(accumulate((rate * HOUR_S for rate in self._rate), initial=0.0))
@@ -80,11 +89,11 @@ class Profile:
 
 
 def profile_of_region(region: str | None, swing: float = 0.0, greenest_hour: float = 13.0) -> Profile:
-    """The yearly average of a shipped table, with a daily cosine around it if a swing is given.
+    """The average of a shipped table, with a daily cosine around it if a swing is given; or a user's own table.
 
     `swing` 0.3 lets the hours move between 0.7 and 1.3 times the average, lowest at `greenest_hour` (UTC). The shape is
-    the user's assumption: no table that is shipped has hours. Raises UsageError for an unknown region or a swing
-    outside 0 to 1.
+    the user's assumption: no table that is shipped has hours. `table:FILE::REGION` has hours if the file has them.
+    Raises UsageError for an unknown region, a swing outside 0 to 1, or one on top of hours.
     """
     if not 0.0 <= swing <= 1.0:
         raise UsageError(f"swing {swing} cannot be", "it is the part by which hours differ from the average: 0 to 1")
@@ -92,11 +101,20 @@ def profile_of_region(region: str | None, swing: float = 0.0, greenest_hour: flo
     year = "" if grid.year is None else f", {grid.year}"
     source = f"{grid.region}: {grid.source}{year}, average {grid.value:g} g/kWh"
     spread = (grid.low / grid.value, grid.high / grid.value) if grid.value else None
+    stated = (
+        [intensity(region, (hour * HOUR_S, (hour + 1) * HOUR_S)).value for hour in range(_DAY)]
+        if (region is not None and region.startswith(_OWN_TABLE))
+        else []
+    )
+    if len(set(stated)) > 1:
+        if swing:
+            raise UsageError(f"{region} has hours of its own", "leave out swing")
+        return Profile(stated, f"{source}, by hour of the day", Origin.QUOTED, table=grid.table)
     if swing == 0.0:
-        return Profile((grid.value,), f"{source}, every hour alike", Origin.QUOTED, spread)
-    values = [grid.value * (1.0 - swing * cos(2 * pi * (hour + 0.5 - greenest_hour) / 24)) for hour in range(24)]
+        return Profile((grid.value,), f"{source}, every hour alike", Origin.QUOTED, spread, grid.table)
+    values = [grid.value * (1.0 - swing * cos(2 * pi * (hour + 0.5 - greenest_hour) / _DAY)) for hour in range(_DAY)]
     shape = f"assumed daily cosine of ±{swing:.0%}, lowest at {greenest_hour:g}:00 UTC"
-    return Profile(values, f"{source}; {shape}", Origin.MODELLED, spread)
+    return Profile(values, f"{source}; {shape}", Origin.MODELLED, spread, grid.table)
 
 
 def profile_of_file(path: Path) -> Profile:
