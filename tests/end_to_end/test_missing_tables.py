@@ -33,6 +33,10 @@ TABLES = sorted(
 POWER_TABLES = [name for name in TABLES if name.startswith(("meters/", "footprint/"))]
 PAGE_FILES = [name for name in TABLES if name.startswith("reports/")]
 REGIONS = ["DE", "US-CA", "gcp:europe-west1"]
+READ_FOR = {  # what of footprint/data a measurement reads, and for which place; the rest is for projections
+    **{f"footprint/data/{name}.json": REGIONS for name in ("ember_countries", "egrid_us_states", "gcp_regions")},
+    **{f"footprint/data/{name}.json": ["aws:eu-north-1"] for name in ("cloud_grids", "iso3166")},
+}
 DATA_SETS = [name for name in TABLES if name.startswith("workloads/")]
 
 
@@ -102,7 +106,7 @@ def plain(done: subprocess.CompletedProcess[str], name: str) -> bool:
 
 def test_the_tables_are_found() -> None:
     """Otherwise the tests below would test nothing."""
-    assert {"meters/data/cpu_watts.csv", "footprint/data/ember_countries.json"} <= set(POWER_TABLES)
+    assert {"meters/data/cpu_watts.csv", *READ_FOR} <= set(POWER_TABLES)
     assert "reports/templates/page.html" in PAGE_FILES
     assert DATA_SETS
 
@@ -110,7 +114,11 @@ def test_the_tables_are_found() -> None:
 @pytest.mark.parametrize("how", ["removed", "emptied"])
 @pytest.mark.parametrize(
     ("table", "region"),
-    [(table, region) for table in POWER_TABLES for region in (REGIONS if table.startswith("footprint/") else ["DE"])],
+    [
+        (table, region)
+        for table in POWER_TABLES
+        for region in READ_FOR.get(table, [] if table.startswith("footprint/") else ["DE"])
+    ],
 )
 def test_a_measurement_has_the_same_numbers_or_says_which_table_is_missing(
     installation: Installation, table: str, region: str, how: str
