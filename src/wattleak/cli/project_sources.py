@@ -39,6 +39,11 @@ class Stored:
         with self.open() as store:
             for name in names:
                 runs |= {run.id: run for run in archived(store, _key(store, name.strip())).measurements}
+        if (programs := {run.command for run in runs.values()}) and len(programs) > 1 and len(names) > 1:
+            raise UsageError(
+                f"{key}: {reference} are runs of {len(programs)} commands, and a mean is of one",
+                "runs that belong together have a name: measure --name NAME, then name:NAME",
+            )
         count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
         return work_of(key, list(runs.values()), f"{count} of {reference.removeprefix('run:')}")
 

@@ -36,15 +36,17 @@ _Z = 1.959963984540054  # 97.5th percentile of the standard normal distribution
 
 
 class Point:
-    """Every input at its value; `at` moves some of them to an end of their range."""
+    """Every input at its value; the one of the key `moved` at the low or the high end of its range."""
 
-    def __init__(self, at: dict[str, float] | None = None) -> None:
-        self._at = at or {}
+    def __init__(self, moved: str | None = None, *, high: bool = False) -> None:
+        self._moved = moved
+        self._high = high
         self.asked: dict[str, Input] = {}
 
     def __call__(self, item: Input) -> Quantity:
         self.asked[item.key] = item
-        return Quantity(self._at.get(item.key, item.value), item.dimension)
+        end = item.high if self._high else item.low
+        return Quantity(end if item.key == self._moved else item.value, item.dimension)
 
 
 class MonteCarlo:

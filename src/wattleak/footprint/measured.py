@@ -27,6 +27,11 @@ def work_of(key: str, measurements: Sequence[Measurement], source: str) -> Work:
     complete = [run for run in measurements if run.complete and run.exit_code in {0, None}]
     if not complete:
         raise MeasurementError(f"{key}: {source} has no complete run that ended well", "see them: wattleak list")
+    if short := next((run.planned_end for run in complete if run.planned_end is not None), None):
+        raise MeasurementError(
+            f"{key}: {source}: a plan ended these runs {short}: they are parts of a job",
+            "project runs that went to their end, or state the energy of one: --job '15 Wh'",
+        )
     energies = [run.attributed_energy_j for run in complete if run.attributed_energy_j is not None]
     if len(energies) < len(complete):
         raise MeasurementError(

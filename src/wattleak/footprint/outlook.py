@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from wattleak.footprint.draws import DRAWS, MonteCarlo, Point, spread
 from wattleak.footprint.projection import Evaluation, evaluate
+from wattleak.footprint.quantities import Quantity
 from wattleak.model import Estimate, Origin
 
 if TYPE_CHECKING:
     from wattleak.footprint.inputs import Input
-    from wattleak.footprint.quantities import Quantity
     from wattleak.footprint.scenario import Change, Scenario
 
 
@@ -194,7 +196,7 @@ def _swings(scenario: Scenario, asked: dict[str, Input]) -> tuple[Swing, ...]:
     for key, item in asked.items():
         if item.is_exact:
             continue
-        ends = [evaluate(scenario, Point({key: end})) for end in (item.low, item.high)]
+        ends = [evaluate(scenario, Point(key, high=high)) for high in (False, True)]
         carbon = [float(found.per_year(found.carbon_day).in_unit("kg")) for found in ends]
         energy = [float(found.per_year(found.energy_day).in_unit("kWh")) for found in ends]
         swings.append(Swing(item, carbon[0], carbon[1], energy[0], energy[1]))
@@ -214,8 +216,10 @@ def _effect(scenario: Scenario, change: Change, before: _Both, seed: int, draws:
     if change.energy is not None and change.energy.origin is Origin.CONSTANT:
         weakest = origin
     difference = _Both(_minus(both.exact, before.exact), _minus(both.drawn, before.drawn))
-    one = both.exact.per_year(both.exact.carbon_day) / before.exact.per_year(before.exact.carbon_day) - 1.0
-    many = both.drawn.per_year(both.drawn.carbon_day) / before.drawn.per_year(before.drawn.carbon_day) - 1.0
+    one, many = (
+        _share(after.carbon_day, earlier.carbon_day)
+        for after, earlier in ((both.exact, before.exact), (both.drawn, before.drawn))
+    )
     return Effect(
         change.name,
         change.note,
@@ -223,6 +227,17 @@ def _effect(scenario: Scenario, change: Change, before: _Both, seed: int, draws:
         _year(difference, scenario.currency, weakest),
         _estimate(one, many, "", weakest),
     )
+
+
+def _share(after: Quantity, before: Quantity) -> Quantity:
+    """Relative change, of the draws in which there was something to change; 0 where there is nothing in any."""
+    later, earlier = np.broadcast_arrays(after.base, before.base)
+    kept = earlier != 0.0
+    if not kept.any():
+        return Quantity(0.0)
+    if later.ndim == 0:
+        return Quantity(float(later / earlier) - 1.0)
+    return Quantity(later[kept] / earlier[kept] - 1.0)
 
 
 def changed(scenario: Scenario, change: Change) -> Scenario:
