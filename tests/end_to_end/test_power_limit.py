@@ -69,7 +69,8 @@ def until(condition, seconds: float = 30.0) -> None:
 
 def test_each_run_is_under_its_limit_and_in_the_end_the_old_one_holds(gpu: CommandLine) -> None:
     document = gpu.document("tune", "--power-limit", "300,500", *SHORT, "--", sys.executable, "-S", "program.py")
-    assert [item["levels"]["power_limit"] for item in document["curve"]] == ["700", "300", "500"]  # what is comes first
+    assert [item["levels"]["power_limit"] for item in document["curve"]] == ["300", "500", "700"]
+    assert document["reference"] == "power_limit=700"  # what it is now
     assert len(document["runs"]) == 9
     assert document["failed_runs"] == []
     assert limit_mw(gpu) == BEFORE

@@ -108,7 +108,7 @@ def judge(experiment: Experiment) -> Tuning:
         metric=design.metric,
         origin=origin,
         reference=reference,
-        settings=settings,
+        settings=_along_the_curve(settings),
         chosen=chosen,
         ending=found.ending,
         best=tuple(name for name in found.left if name in found.good),
@@ -200,6 +200,18 @@ def never_worked(experiment: Experiment) -> dict[str, str]:
         for name, why in failed.items()
         if why is not None and name not in worked and name not in {reference, CONTROL}
     }
+
+
+def _along_the_curve(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    """By rising level where there is one factor of numbers, else as the design has them."""
+    levels = [list(item.levels.values()) for item in settings]
+    try:
+        order = [float(level[0]) for level in levels if len(level) == 1]
+    except ValueError:
+        return settings
+    if len(order) < len(settings):
+        return settings
+    return tuple(item for _, item in sorted(zip(order, settings, strict=True), key=lambda pair: pair[0]))
 
 
 def _samples(blocks: Sequence[Block], name: str) -> float | None:

@@ -100,6 +100,11 @@ def _document(found: Measurement | Experiment, comparison: Comparison | None) ->
     if isinstance(found, Measurement):
         return {**measurement_document(found), **in_context(found)}
     assert comparison is not None
+    if found.plan.design.search is not None:
+        from wattleak.analysis.tuning import judge
+        from wattleak.reports.tune import tuning_document
+
+        return tuning_document(found, judge(found))
     return comparison_document(found, comparison)
 
 

@@ -100,7 +100,7 @@ def answer(experiment: Experiment, tuning: Tuning) -> list[str]:
 
 
 def curve_table(tuning: Tuning) -> list[tuple[str, ...]]:
-    """Head and one row for each setting, in the order of the design."""
+    """Head and one row for each setting."""
     unit = words.unit(tuning.metric)
     known = [end for item in tuning.settings for end in (item.cost, item.cost_low, item.cost_high) if end is not None]
     symbol, size = units.fitting(known, unit) if known else (unit, 1.0)
@@ -118,7 +118,18 @@ def curve_table(tuning: Tuning) -> list[tuple[str, ...]]:
         if item.change is not None:
             dearer, dearer_range = units.change_with_interval(item.change, item.low, item.high)
         than = "" if item.against is None else item.against
-        rows.append((item.name, cost, cost_range, dearer, dearer_range, than, str(item.blocks), _standing(item)))
+        rows.append(
+            (
+                item.name,
+                cost,
+                cost_range,
+                dearer,
+                dearer_range,
+                than,
+                str(item.blocks),
+                _standing(item, tuning.reference),
+            )
+        )
     head = ("setting", words.title(tuning.metric), "[95 %]", "dearer by", "[race interval]", "than", "blocks", "")
     return [head, *rows]
 
@@ -205,7 +216,7 @@ def _curve(tuning: Tuning, style: Style) -> list[str]:
     )
 
 
-def _standing(item: Setting) -> str:
+def _standing(item: Setting, reference: str) -> str:
     said = {
         Standing.CHOSEN: "use this",
         Standing.LEFT: "not told apart from it",
@@ -215,7 +226,7 @@ def _standing(item: Setting) -> str:
         Standing.FAILED: f"failed: {item.failure}",
         Standing.RACING: "in the race",
     }
-    return said[item.standing]
+    return said[item.standing] + (" (reference)" if item.name == reference else "")
 
 
 def _how_sure(tuning: Tuning) -> str:
