@@ -50,5 +50,5 @@ def own_cost_document(experiment: Experiment) -> Document:
         "duration_s": cost.duration_s,
         "cpu_s": cost.cpu_s,
         "energy_j": [estimate_document(energy) for energy in cost.energy_j],
-        "runs_without_energy": cost.unknown,
+        "unknown_runs": cost.unknown,
     }
