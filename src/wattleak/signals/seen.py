@@ -41,6 +41,12 @@ class Fact:
         value = self.values.get(name)
         return value if isinstance(value, str) else None
 
+    @property
+    def line(self) -> int | None:
+        """Of the user's own code, where the fact has one."""
+        line = self.number("line")
+        return None if line is None else int(line)
+
     def numbers(self, name: str) -> tuple[float, ...]:
         """The finite numbers of a list; empty where there is none."""
         value = self.values.get(name)

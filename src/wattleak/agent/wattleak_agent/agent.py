@@ -116,15 +116,16 @@ class Agent:
         name: str,
         before: Callable[..., Any] | None = None,
         after: Callable[..., Any] | None = None,
+        failed: Callable[..., Any] | None = None,
     ) -> None:
         """Replace the function `owner.name` by one that calls it between two hooks, both guarded.
 
         before(args, kwargs) -> token; after(token, args, kwargs, result), where the original returned. What it raises
-        passes through untouched. For places that have no public hook.
+        passes through untouched, after failed(token) was told. For places that have no public hook.
         """
         from .around import surround
 
-        surround(self, owner, name, before, after)
+        surround(self, owner, name, before, after, failed)
 
     # -- the rest ----------------------------------------------------------------------------------------------------
 

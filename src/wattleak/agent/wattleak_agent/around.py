@@ -18,6 +18,7 @@ def surround(
     name: str,
     before: Callable[..., Any] | None,
     after: Callable[..., Any] | None,
+    failed: Callable[..., Any] | None = None,
 ) -> None:
     """See `Agent.around`. Static and class methods stay what they are; a name that is not there is left alone."""
     held = vars(owner).get(name) if isinstance(owner, type) else None
@@ -28,11 +29,19 @@ def surround(
     function = original.__func__ if kind is not None else original
     first = agent.guard(before) if before is not None else None
     last = agent.guard(after) if after is not None else None
+    broken = agent.guard(failed) if failed is not None else None
 
     @functools.wraps(function)
     def watched(*args: Any, **kwargs: Any) -> Any:
         token = first(args, kwargs) if first is not None else None
-        result = function(*args, **kwargs)
+        if broken is None:
+            result = function(*args, **kwargs)
+        else:
+            try:
+                result = function(*args, **kwargs)
+            except BaseException:
+                broken(token)
+                raise
         if last is not None:
             last(token, args, kwargs, result)
         return result

@@ -7,8 +7,8 @@ A module that has something to do is `hooks_<what>.py` in this folder:
 
 LISTED: dict = {  # type: ignore[type-arg] # of tuples of names
     "jax": ("hooks_settings",),
-    "keras": ("hooks_settings",),
+    "keras": ("hooks_settings", "hooks_keras"),
     "sklearn": ("hooks_settings",),
-    "tensorflow": ("hooks_settings",),
+    "tensorflow": ("hooks_settings", "hooks_tensorflow"),
     "torch": ("hooks_settings", "hooks_torch"),
 }

@@ -35,6 +35,10 @@ class Places:
         file = code.co_filename
         return (file if file[0] == "<" else os.path.join(self._start, file)), line, code.co_name
 
+    def is_own_file(self, file: str) -> bool:
+        """Whether a file is the user's own."""
+        return self._is_own(file, "__main__" if file[:1] == "<" else "")
+
     def is_own_type(self, kind: type) -> bool:
         """Whether a class is the user's own."""
         module = getattr(kind, "__module__", None) or ""

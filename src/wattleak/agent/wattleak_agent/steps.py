@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _KEPT = 128  # durations of a loop that are kept
 _WARM = 8  # steps before memory is asked: the optimizer makes its state in the first
 _MOST_SERIES = 16
+_FEW_SAMPLES = 12
+_STRANGE = 12  # steps of others after which one of them is followed
 _LOOK_SHARE = 0.005  # of the time since the first step that looking for holders may take
 _monotonic = time.monotonic
 
@@ -102,6 +104,7 @@ class Steps:
     def _clear(self) -> None:
         self.total = 0
         self._numbered = 0
+        self._strange = 0  # steps since one of the loop that is followed
         self.first_s: float | None = None
         self.last_s = 0.0
         self._loops: dict[int, Loop] = {}
@@ -143,9 +146,11 @@ class Steps:
         self.last_s = now_s
         leader = self._leader
         if leader is not loop:
-            if leader is not None and leader.ref() is not None and now_s - leader.last_s < 60.0:
-                return  # the generator's optimizer steps, and the discriminator's is followed
+            self._strange += 1
+            if leader is not None and leader.ref() is not None and self._strange < _STRANGE:
+                return  # one of two that take turns, as in a GAN, and the other one is followed
             self._follow(loop)
+        self._strange = 0
         series = self._series
         if series is not None and loop.count >= series.next:
             series.sample(loop.count)
@@ -163,8 +168,9 @@ class Steps:
         self._held.clear()
         self._next_look = 0
         self._series = self._device_series = None
-        if len(self._all_series) >= _MOST_SERIES:
-            return
+        if len(self._all_series) >= _MOST_SERIES:  # those that hardly began go first, then the oldest
+            shortest = min(self._all_series, key=lambda item: min(len(item[2].at), _FEW_SAMPLES))
+            self._all_series.remove(shortest)
         if self._host is not None:
             self._series = Series(self._host[1], max(_WARM, loop.count))
             self._all_series.append((self._host[0], loop, self._series, capacity_b()))
@@ -239,11 +245,11 @@ class Steps:
         for loop in loops:
             if loop.count:
                 yield loop.fact()
-        for number, (where, loop, series, capacity) in enumerate(list(self._all_series)):
+        for where, loop, series, capacity in list(self._all_series):
             file, line, function = loop.site or (None, None, None)
             yield {
                 "k": "memory",
-                "key": f"{number}-{where}",
+                "key": f"{loop.number}-{where}",
                 "where": where,
                 "capacity_b": capacity,
                 "file": file,

@@ -1,0 +1,35 @@
+"""Graphs and tapes that were recorded in an evaluation and had gone before anybody asked them for a gradient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wattleak.model import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wattleak.signals import Signals
+
+MOST_GRAPHS = 2.0  # at one place; a look at an example or two is no evaluation
+
+
+def probe(signals: Signals) -> Iterator[Evidence]:
+    """Yield a place for each evaluation with gradients on."""
+    for fact in signals.of("evaluation"):
+        graphs = fact.number("graphs")
+        if graphs is None or graphs <= MOST_GRAPHS:
+            continue
+        what = "tapes were recorded" if fact.text("framework") == "tensorflow" else "forward passes recorded a graph"
+        yield Evidence(
+            code="AUT001",
+            path=fact.text("file"),
+            line=fact.line,
+            function=fact.text("function"),
+            counter="graphs of evaluations that nobody asked for a gradient",
+            value=graphs,
+            unit="",
+            threshold=MOST_GRAPHS,
+            message=f"{graphs:.0f} {what} here and were gone before anybody asked for a gradient",
+            pid=fact.process.pid,
+        )
