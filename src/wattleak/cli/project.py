@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wattleak.cli.settings import Settings
-    from wattleak.footprint.outlook import Projection
+    from wattleak.footprint.projected import Projection
     from wattleak.footprint.scenario import Scenario
 
 SUMMARY = "project the energy of a job to a day and a year of a fleet"
@@ -51,7 +51,8 @@ def run(args: Namespace) -> int:
 
     from wattleak.cli.terminal import style_for
     from wattleak.footprint.outlook import project
-    from wattleak.reports.projection import projection_document, render_projections
+    from wattleak.reports.projection import render_projections
+    from wattleak.reports.projection_document import projection_document
 
     if args.seed < 0:
         raise UsageError(f"a seed of {args.seed} cannot be", "--seed 0, or any whole number above it")

@@ -1,12 +1,11 @@
-"""A projection as text and as a document: terms to be added up by hand, totals, what dominates, what would help."""
+"""A projection as text: terms to be added up by hand, totals, what dominates, what changes would do."""
 
 from __future__ import annotations
 
 import textwrap
 from math import floor, log10
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from wattleak.documents import envelope, estimate_document
 from wattleak.footprint.context import of_a_year
 from wattleak.footprint.places import WORLD
 from wattleak.footprint.quantities import shown_unit
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wattleak.footprint.inputs import Input
-    from wattleak.footprint.outlook import Amounts, Effect, Projection, Swing
+    from wattleak.footprint.projected import Projection, Swing
     from wattleak.model import Estimate
 
 MOST_SWINGS = 8
@@ -208,95 +207,6 @@ def input_text(item: Input) -> str:
     numbers = [units.number(end / size) for end in (item.value, item.low, item.high)]
     spread = "" if item.is_exact else f" [{numbers[1]}, {numbers[2]}]"
     return f"{numbers[0]}{spread} {symbol}".strip()
-
-
-# -- the document ----------------------------------------------------------------------------------------------------
-
-
-def projection_document(projections: Sequence[Projection]) -> dict[str, Any]:
-    """What `project --json` prints."""
-    return {**envelope("project"), "scenarios": [_scenario_document(item) for item in projections]}
-
-
-def _scenario_document(projection: Projection) -> dict[str, Any]:
-    scenario = projection.scenario
-    return {
-        "name": scenario.name,
-        "title": scenario.title,
-        "seed": projection.seed,
-        "draws": projection.draws,
-        "level": 0.95,
-        "currency": scenario.currency or None,
-        "days_per_year": projection.days_per_year,
-        "inputs": [_input_document(item) for item in projection.inputs],
-        "terms": [
-            {"name": row.name, "how": row.how, "energy_kwh": estimate_document(row.kwh_per_day)}
-            for row in projection.rows
-        ],
-        "day": _amounts_document(projection.day),
-        "year": _amounts_document(projection.year),
-        "places": [
-            {
-                "region": place.region,
-                "share": place.share,
-                "table": place.table or None,
-                "intensity_g_per_kwh": place.intensity.value * 3.6e6,
-                "carbon_kg": estimate_document(carbon),
-            }
-            for place, (_, carbon) in zip(scenario.places, projection.carbon_rows, strict=True)
-        ],
-        "water_terms": [{"name": name, "water_l": estimate_document(item)} for name, item in projection.water_rows],
-        "uncertainty": [
-            {
-                "input": swing.input.key,
-                "carbon_kg": {"low": swing.carbon_low_kg, "high": swing.carbon_high_kg},
-                "energy_kwh": {"low": swing.energy_low_kwh, "high": swing.energy_high_kwh},
-            }
-            for swing in projection.swings
-        ],
-        "effects": [_effect_document(effect) for effect in projection.effects],
-        "not_computed": list(scenario.not_asked),
-        "training_against_inference": None
-        if projection.balance is None
-        else {
-            "training_share": estimate_document(projection.balance.training_share),
-            "break_even_days": estimate_document(projection.balance.break_even_days),
-            "break_even_inferences": projection.balance.break_even_inferences,
-        },
-        "notes": projection_notes(projection),
-    }
-
-
-def _effect_document(effect: Effect) -> dict[str, Any]:
-    return {
-        "name": effect.name,
-        "note": effect.note,
-        "day": _amounts_document(effect.day),
-        "year": _amounts_document(effect.year),
-        "carbon_change": estimate_document(effect.relative),
-    }
-
-
-def _amounts_document(amounts: Amounts) -> dict[str, Any]:
-    return {
-        "energy_kwh": estimate_document(amounts.energy_kwh),
-        "carbon_kg": estimate_document(amounts.carbon_kg),
-        "money": estimate_document(amounts.money),
-        "water_l": estimate_document(amounts.water_l),
-    }
-
-
-def _input_document(item: Input) -> dict[str, Any]:
-    symbol, size = shown_unit(item.dimension)
-    return {
-        "name": item.key,
-        "value": item.value / size,
-        "low": item.low / size,
-        "high": item.high / size,
-        "unit": symbol,
-        "origin": item.origin.value,
-        "source": item.source,
-    }
 
 
 # -- cells -----------------------------------------------------------------------------------------------------------

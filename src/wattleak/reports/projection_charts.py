@@ -11,7 +11,7 @@ from wattleak.reports.projection import input_text, moving
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattleak.footprint.outlook import Projection
+    from wattleak.footprint.projected import Projection
 
 _ROW = 34
 

@@ -24,7 +24,7 @@ from wattleak.reports.projection import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from wattleak.footprint.outlook import Projection
+    from wattleak.footprint.projected import Projection
 
 _LEFT = frozenset({"", "origin", "how", "input", "scenario", "of it", "what it would change"})
 

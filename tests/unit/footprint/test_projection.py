@@ -13,7 +13,8 @@ from wattleak.errors import UsageError
 from wattleak.footprint.changes import whole_scenario
 from wattleak.footprint.draws import MonteCarlo
 from wattleak.footprint.inputs import Input, mean_of_runs
-from wattleak.footprint.outlook import Projection, project
+from wattleak.footprint.outlook import project
+from wattleak.footprint.projected import Projection
 from wattleak.footprint.quantities import DimensionMismatch, of
 from wattleak.footprint.scenario_file import read_scenarios
 from wattleak.model import Origin
