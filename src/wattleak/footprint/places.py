@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wattleak.errors import UsageError
+from wattleak.errors import OwnFailure, UsageError
 from wattleak.footprint.tables import CLOUD_GRIDS, COUNTRIES, INTENSITIES, ISO_3166, read_table
 
 if TYPE_CHECKING:
@@ -69,6 +69,14 @@ def known_places() -> dict[str, str]:
 
 def _table_of(code: str) -> str:
     return next(table for table in INTENSITIES if code in read_table(table)["regions"])
+
+
+def with_name(region: str) -> str:
+    """`CA (Canada)`, so that whoever meant California sees it; as it is where no name is known."""
+    try:
+        return _named(region)
+    except OwnFailure:
+        return region
 
 
 def _named(code: str) -> str:

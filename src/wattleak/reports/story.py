@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wattleak.documents.own_cost import own_cost
 from wattleak.footprint import context
+from wattleak.footprint.places import with_name
 from wattleak.model import CONTROL, Origin, QualityState, Verdict
 from wattleak.reports import units, words
 from wattleak.reports.observed import places_seen, tell_observed
@@ -365,7 +366,7 @@ def tell_measurement(measurement: Measurement) -> MeasurementStory:
 def carbon_lines(carbon: Carbon) -> tuple[Line, ...]:
     """Everything that it takes to check the emissions."""
     low, high = units.number(carbon.intensity_low), units.number(carbon.intensity_high)
-    place = "as stated" if carbon.region.endswith("g/kWh") else carbon.region
+    place = "as stated" if carbon.region.endswith("g/kWh") else with_name(carbon.region)
     lines = [
         Line("intensity", f"{units.number(carbon.intensity_g_per_kwh)} g/kWh [{low}, {high}], {place}"),
         Line("source", source_of(carbon)),

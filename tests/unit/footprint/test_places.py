@@ -8,7 +8,7 @@ import pytest
 from wattleak.errors import UsageError
 from wattleak.footprint.intensity import carbon, current_tables, intensity
 from wattleak.footprint.own_figures import as_region, stated_intensity, table_region
-from wattleak.footprint.places import find_place, known_places
+from wattleak.footprint.places import find_place, known_places, with_name
 from wattleak.footprint.tables import CLOUD_GRIDS, INTENSITIES, ISO_3166, read_table
 from wattleak.model import Estimate, Origin
 
@@ -102,6 +102,13 @@ def test_nothing_that_is_typed_breaks_it(typed):
         assert intensity(typed).value > 0 or typed == "0"
     except UsageError as error:
         assert error.message and error.remedy  # noqa: PT017, PT018 - a figure, or what to type: either is right
+
+
+def test_a_country_is_shown_by_its_name():
+    """CA is not California."""
+    assert with_name("CA") == "CA (Canada)"
+    assert with_name("US-CA") == "US-CA"
+    assert with_name("world") == "world"
 
 
 def test_a_name_leads_to_the_country():
