@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -14,10 +15,12 @@ from wattleak.footprint.changes import whole_scenario
 from wattleak.footprint.draws import MonteCarlo
 from wattleak.footprint.inputs import Input, mean_of_runs
 from wattleak.footprint.outlook import project
-from wattleak.footprint.projected import Projection
 from wattleak.footprint.quantities import DimensionMismatch, of
 from wattleak.footprint.scenario_file import read_scenarios
 from wattleak.model import Origin
+
+if TYPE_CHECKING:
+    from wattleak.footprint.projected import Projection
 
 
 def projected(seed: int = 0, draws: int = 20_000, **keys: object) -> Projection:
