@@ -306,6 +306,7 @@ def _yearly_document(yearly: Yearly | str | None) -> dict[str, Any] | None:
             "year": carbon.year,
             "pue": carbon.pue,
             "note": carbon.note,
+            **({"table": carbon.table} if carbon.table else {}),
         },
         "metric": yearly.metric,
         "level": yearly.level,
