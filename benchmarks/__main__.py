@@ -44,6 +44,7 @@ WITH_WORDS = {
     "overhead": "overhead.bench",
     "repositories": "repositories.bench",
     "smells": "smells",
+    "tune": "tune",
     "models": "models",
 }
 

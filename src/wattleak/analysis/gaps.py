@@ -18,6 +18,7 @@ from scipy.special import stdtrit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LARGEST_LOG = 700.0  # beyond it a ratio is no double any more; nobody needs to know by how much
 _LEAST_SPREAD = 1e-3  # of a log ratio: CPU times that agree to the tick of their clock are not known any better
 
 
@@ -46,7 +47,7 @@ def log_gap(dearer: Sequence[float], cheaper: Sequence[float], level: float) -> 
     mean = statistics.fmean(ratios)
     spread = max(math.sqrt(math.fsum((ratio - mean) ** 2 for ratio in ratios) / (n - 1)), _LEAST_SPREAD)
     reach = float(stdtrit(n - 1, 1.0 - (1.0 - level) / 2.0)) * spread / math.sqrt(n)
-    return LogGap(mean, mean - reach, mean + reach, n)
+    return LogGap(mean, mean - reach, min(mean + reach, LARGEST_LOG), n)
 
 
 def mean_cost(costs: Sequence[float], level: float) -> tuple[float, float | None, float | None]:
@@ -56,4 +57,4 @@ def mean_cost(costs: Sequence[float], level: float) -> tuple[float, float | None
     if len(logs) < 2:
         return math.exp(mean), None, None
     reach = float(stdtrit(len(logs) - 1, 1.0 - (1.0 - level) / 2.0)) * statistics.stdev(logs) / math.sqrt(len(logs))
-    return math.exp(mean), math.exp(mean - reach), math.exp(mean + reach)
+    return math.exp(mean), math.exp(mean - reach), math.exp(min(mean + reach, LARGEST_LOG))

@@ -103,7 +103,7 @@ def _looked(experiment: Experiment, before: Race, blocks: Sequence[Block], costs
         if name in before.left or name in before.quality
     }
     unmeasured = all(found.state is QualityState.NOT_MEASURED for found in quality.values())
-    good = frozenset({reference, *(name for name, found in quality.items() if unmeasured or found.state in GOOD)})
+    good = frozenset({reference, *(name for name, found in quality.items() if unmeasured or may_win(design, found))})
     exits = dict(before.exits)
     for name in before.left:
         rival = _beaten_by(name, [other for other in before.left if other in good], blocks, costs, level)
@@ -121,6 +121,15 @@ def _looked(experiment: Experiment, before: Race, blocks: Sequence[Block], costs
     return Race(
         (*before.looks, look), left, exits, quality, good, leader, at_most, _ending(design, left, able, at_most, look)
     )
+
+
+def may_win(design: Design, quality: QualityComparison) -> bool:
+    """Whether a result is good enough: shown to be as good; or, of a figure without any margin, not shown to be worse.
+
+    A loss has no margin that nobody stated, and two trainings never have the same one: it could never be shown.
+    """
+    no_margin = design.quality is None and quality.state is QualityState.UNDECIDED and not quality.margin
+    return quality.state in GOOD or no_margin
 
 
 def _ending(

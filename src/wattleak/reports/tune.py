@@ -256,6 +256,9 @@ def _quality(experiment: Experiment, tuning: Tuning) -> str:
     name = "Quality" if target is None else target.metric
     said = f"{name} was held against the reference."
     said += f" Worse, so out: {', '.join(worse)}." if worse else " No setting was shown to be worse."
+    open_ = [name for name, state in states.items() if state is QualityState.UNDECIDED and name not in unsure]
+    if open_:
+        said += f" Not decided, for want of a margin (--quality NAME:min:MARGIN): {', '.join(open_)}."
     if unsure:
         said += f" Not decided, so they could not win: {', '.join(unsure)}."
     return said

@@ -38,12 +38,12 @@ def play(plan, work, before=(), sink=None):
     return run_experiment(plan, executor, sink or Kept(), session=SESSION, environment={}, before=before)
 
 
-def costing(costs, *, seed=1, noise=0.02, accuracy=None, broken=()):
+def costing(costs, *, seed=1, noise=0.02, accuracy=None, figure="accuracy", broken=()):
     rng = np.random.default_rng(seed)
 
     def work(variant, _planned, _now_s):
         cpu_s = 10.0 * costs[variant.name] * float(np.exp(noise * rng.standard_normal()))
-        quality = {} if accuracy is None else {"accuracy": accuracy[variant.name] + 0.001 * rng.standard_normal()}
+        quality = {} if accuracy is None else {figure: accuracy[variant.name] + 0.001 * rng.standard_normal()}
         return ScriptedWork(cpu_s, cpu_s, quality=quality, exit_code=1 if variant.name in broken else 0)
 
     return work
@@ -127,6 +127,14 @@ class TestQuality:
         plan = settings(["a", "cheap"], quality=self.ACCURACY)
         found = judge(play(plan, costing({"a": 1.0, "cheap": 0.3}, accuracy={"a": 0.9, "cheap": 0.5})))
         assert found.chosen == "a"
+
+    def test_a_loss_has_no_margin_so_only_one_that_is_shown_to_be_worse_is_out(self) -> None:
+        loss = {"a": 0.3, "b": 0.3, "cheap": 0.6}
+        work = costing({"a": 1.0, "b": 0.7, "cheap": 0.3}, accuracy=loss, figure="loss")
+        found = judge(play(settings(["a", "b", "cheap"]), work))
+        standing = {item.name: item.standing for item in found.settings}
+        assert found.chosen == "b"
+        assert standing["cheap"] is Standing.WORSE
 
 
 class TestWhatGoesWrong:
