@@ -112,12 +112,12 @@ def _on_screen(watcher: Watcher, args: Namespace, *, duration_s: float | None) -
         _until(
             watcher,
             duration_s,
-            lambda: live.update(draw(tell_watched(watcher.state()), style, console.size), refresh=True),
+            lambda: live.update(draw(tell_watched(watcher.state()), style, *console.size), refresh=True),
         )
     if args.loader_trace:
         watcher.trace_loader()
     # What was on the screen goes with it: the last state stays.
-    console.print(draw(tell_watched(watcher.state(thorough=True)), style, None))
+    console.print(draw(tell_watched(watcher.state(thorough=True)), style, console.width, None))
 
 
 def _until(watcher: Watcher, duration_s: float | None, show: Callable[[], None]) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from wattleak.meters.probe import Probed
     from wattleak.model import Evidence, Slope
+    from wattleak.signals.outside.libraries import LoadedLibraries
     from wattleak.signals.outside.stretches import Stretch
 
 _POWER_OVER_S = 10.0  # a power is a mean over this long
@@ -143,16 +144,7 @@ class Watcher:
                 for item in of.mapped
                 if _kind(item.family, item.name)
             ),
-            packages=tuple(
-                sorted(
-                    {
-                        f"{name} {version}"
-                        for of in libraries
-                        for name, version in of.packages.items()
-                        if not name.startswith("nvidia-")
-                    }
-                )
-            ),
+            packages=tuple(sorted({name for of in libraries for name in _packages_of(of)})),
             devices=tuple(sorted({device.path for of in libraries for device in of.devices})),
             devices_held=tuple(sorted({device.path for of in libraries for device in of.devices if device.held})),
             evidence=self._evidence,
@@ -233,6 +225,14 @@ def _activity(stretches: Sequence[Stretch], quota_cpus: float | None) -> Activit
         involuntary_per_s=sum(process.involuntary for _, process in parts) / duration_s,
         throttled_share=(sum(s.throttled for s in stretches) / periods if periods else 0.0) if quota_cpus else None,
     )
+
+
+def _packages_of(libraries: LoadedLibraries) -> Iterator[str]:
+    """Frameworks of which something is loaded, with their versions."""
+    for name, version in libraries.packages.items():
+        folder = "jaxlib" if name.startswith("jax") else name.partition("-")[0]
+        if any(item.path.startswith(f"{place}/{folder}/") for item in libraries.mapped for place in libraries.folders):
+            yield f"{name} {version}"
 
 
 def _kind(family: str, name: str) -> str | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wattleak.model.watching import Activity, Library, Slope, Watched
 
 _KINDS = ("framework", "openmp", "math", "gpu")
+_LEAST_SHARE = 0.01  # of a CPU, before its parts mean anything
 _MOST_LIBRARIES = 3  # of a kind
 
 
@@ -39,7 +40,7 @@ def tell_watched(watched: Watched) -> WatchStory:
     """Everything that there is to say."""
     state = "ended" if watched.ended else "running"
     return WatchStory(
-        title=f"process {watched.pid}  {watched.command}",
+        title=f"process {watched.pid}  {' '.join(watched.command.split())}",
         aside=f"{state} · watched {units.duration(watched.duration_s)} · {watched.looks} looks",
         rows=tuple(_rows(watched)),
         seen=tuple((item.code, item.message) for item in watched.evidence),
@@ -71,9 +72,10 @@ def _activity(now: Activity, watched: Watched) -> Iterable[WatchRow]:
     crowded = now.runnable is not None and now.runnable > 2 * max(1.0, watched.cpus)
     wanted = "the kernel does not count how long threads wait"
     if now.runnable is not None:
-        wanted = f"{units.number(now.runnable)} wanted a CPU at once"
-    yield WatchRow("at work", f"{units.number(now.workers)} threads", wanted, warns=crowded)
-    yield WatchRow("CPU", f"{units.number(now.cpu_share)} CPUs busy", f"{now.system_share:.0%} of it in the kernel")
+        wanted = f"{now.runnable:.1f} wanted a CPU at once"
+    yield WatchRow("at work", f"{now.workers:.0f} threads", wanted, warns=crowded)
+    kernel = f"{now.system_share:.0%} of it in the kernel" if now.cpu_share >= _LEAST_SHARE else ""
+    yield WatchRow("CPU", f"{now.cpu_share:.2f} CPUs busy", kernel)
     total = now.voluntary_per_s + now.involuntary_per_s
     share = f"{now.involuntary_per_s / total:.0%} involuntary" if total else ""
     yield WatchRow("switches", f"{total:,.0f} a second", share)

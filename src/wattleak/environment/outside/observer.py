@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_S, _LONGEST_S, _AT_MOST_S = 0.5, 5.0, 60.0
 _MOST_OF_A_CORE = 0.002
+_MOST_WHEN_ASKED = 0.02  # for who asks for so many looks
 _LIBRARIES_AGE_S = 1.0
 _MOST_KEPT = 4096  # looks and stretches in memory: five hours at five seconds
 _MOST_B = 16 << 20  # of the file: a recording of weeks must not fill the disk
@@ -90,7 +91,8 @@ class Observer:
         elapsed_s = look.time_s - self._began_s
         usual_s = self._every_s or min(_LONGEST_S, max(_SHORTEST_S, elapsed_s / 4))
         cost_s = time.thread_time() - spent_s
-        self.next_s = time.monotonic() + max(usual_s, min(_AT_MOST_S, cost_s / _MOST_OF_A_CORE))
+        most = _MOST_OF_A_CORE if self._every_s is None else _MOST_WHEN_ASKED
+        self.next_s = time.monotonic() + max(usual_s, min(_AT_MOST_S, cost_s / most))
         return look
 
     def trace_loader(self) -> None:

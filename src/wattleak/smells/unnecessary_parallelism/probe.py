@@ -146,4 +146,5 @@ def _cpus(crowd: Crowd) -> str:
 
 
 def _short(command: str) -> str:
-    return command if len(command) <= _LONGEST else command[: _LONGEST - 1] + "…"
+    shown = " ".join(command.split())
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
