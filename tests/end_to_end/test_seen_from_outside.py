@@ -24,6 +24,8 @@ from wattleak.signals import read_signals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import CommandLine
+
     from wattleak.model import Evidence
 
 THREADS = """
@@ -216,3 +218,50 @@ class TestLibraries:
         assert (failed[1] - failed[0]) % 200 == 0
         (found,) = evidence
         assert (found.counter, found.value) == ("failed look-ups of libraries", failed[1])
+
+
+class TestThroughMeasure:
+    """With an agent inside what a program sets for itself has a line. `jax` is an empty stand-in that wakes it."""
+
+    @pytest.mark.parametrize(
+        ("code", "line"),
+        [
+            pytest.param("os.environ['LD_LIBRARY_PATH'] = '/opt/none'\nimport jax", 2, id="before the import"),
+            pytest.param("import jax\nos.environ['LD_LIBRARY_PATH'] = '/opt/none'", 3, id="after it"),
+            pytest.param(
+                "os.environ['LD_LIBRARY_PATH'] = '/opt/none'\nimport jax, subprocess\nsubprocess.run(['true'])",
+                None,
+                id="for a process that it starts",
+            ),
+            pytest.param("import jax\nos.environ['OTHER_PATH'] = '/opt/none'", None, id="another variable"),
+        ],
+    )
+    def test_a_library_path_that_a_program_sets_for_itself(
+        self, wattleak: CommandLine, code: str, line: int | None
+    ) -> None:
+        (wattleak.folder / "jax.py").write_text("")
+        program = wattleak.folder / "train.py"
+        program.write_text(f"import os\n{code}\n")
+
+        document = wattleak.document("measure", "--", sys.executable, str(program))
+
+        places = [place for place in document["observed"]["places"] if place["level"] == "seen"]
+        assert [(place["code"], place["line"]) for place in places] == ([] if line is None else [("ENV001", line)])
+        assert all(place["path"] == str(program) for place in places)
+
+    def test_a_crowd_of_threads_is_told_by_measure(self, wattleak: CommandLine) -> None:
+        code = (
+            THREADS + "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nburn(8)\ntime.sleep(2.5)\nos._exit(0)\n"
+        )
+
+        done = wattleak("measure", "--", sys.executable, "-c", code)
+
+        assert done.returncode == 0
+        assert "PAR001" in done.stderr
+        assert "threads that work" in done.stderr
+
+    def test_without_probes_nothing_is_looked_at(self, wattleak: CommandLine) -> None:
+        done = wattleak("measure", "--no-probes", "--", sys.executable, "-c", "import time; time.sleep(1)")
+
+        assert done.returncode == 0
+        assert list(wattleak.folder.rglob("outside.jsonl")) == []
