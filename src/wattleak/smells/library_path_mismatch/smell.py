@@ -19,6 +19,10 @@ What it does
     Which device is chosen with CUDA_VISIBLE_DEVICES is nobody's fault, and is not looked at; neither is what is only
     read, compared or put back, nor what a script sets under a condition.
 
+    `wattleak measure` and `wattleak watch` look at run time which libraries a process has really loaded: from elsewhere
+    than its packages bring them, twice, in versions that disagree with the metadata of its wheels, OpenMP of two makes;
+    and whether an accelerator stays unused. measure also sees a library path that a program sets for itself in vain.
+
 Why it costs
 
     Three cases, very different in what they cost. Folders that do not exist, or hold nothing, are looked through in
@@ -45,7 +49,7 @@ Use instead
 
     The wheels of PyTorch, TensorFlow and JAX bring the CUDA libraries that they were built with, and find them by
     themselves. What must be set is set by whoever starts the process: the shell, the image, the batch job. One version
-    for everything; to see which libraries a process has, look into /proc/PID/maps.
+    for everything; to see which libraries a process has: wattleak watch PID.
 
 When it is fine
 

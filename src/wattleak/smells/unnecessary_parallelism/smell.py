@@ -20,6 +20,9 @@ What it does
     taskset. A script that grants none is compared with this machine; what runs in a container or a batch job that
     grants none shows with --persona auditor only, as nobody knows on how many CPUs it will run.
 
+    `wattleak measure` and `wattleak watch` count at run time what comes of it: how many threads of the program want a
+    CPU at once, how often they are switched, how often a quota stops them, and pools inside the processes of a pool.
+
 Why it costs
 
     A parallel loop ends when its last thread ends. With more threads than CPUs some of them have no CPU, and those that
