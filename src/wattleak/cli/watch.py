@@ -50,6 +50,8 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    if not sys.platform.startswith("linux"):
+        raise UsageError("watch reads Linux' /proc, which is not here", "measure the program: wattleak measure -- ...")
     from wattleak.cli.settings import Settings
     from wattleak.environment.outside.asking import check_process
 
@@ -64,8 +66,6 @@ def run(args: Namespace) -> int:
             "standard output is no terminal, and a screen that renews itself needs one",
             f"wattleak watch {args.pid} --json --for {duration_s or _JSON_S:g}",
         )
-    if not sys.platform.startswith("linux"):
-        raise UsageError("watch reads Linux' /proc, which is not here", "measure the program: wattleak measure -- ...")
     pid = check_process(args.pid)
     settings = Settings.resolve(args)
     from wattleak.meters.probe import probe_meters
