@@ -49,7 +49,7 @@ rng = np.random.default_rng(int(os.environ.get("WATTLEAK_SEED", "0")))
 x = rng.normal(size=(4_000, 20))
 y = (x[:, :5].sum(axis=1) + rng.normal(size=4_000) > 0).astype(int)
 model = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(x[:3_000], y[:3_000])
-print('WATTLEAK {"accuracy": %f}' % model.score(x[3_000:], y[3_000:]))
+print('WATTLEAK {"accuracy": %.4f}' % model.score(x[3_000:], y[3_000:]))
 """
 
 

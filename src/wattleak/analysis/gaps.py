@@ -2,8 +2,9 @@
 
 An experiment that ends with a claim uses exact rank intervals (analysis.effect), which cannot leave zero out before
 10 blocks when eight settings are compared over five looks at 95 %: seven runs of a setting that is ten times too dear
-would be made to learn nothing new. A race therefore assumes what the claim does not: that the log ratios of a pair are about normal.
-`benchmarks/tune.py` counts how often that drops the best setting, on noise that is normal and on noise that is not.
+would be made to learn nothing new. A race therefore assumes what the claim does not: that the log ratios of a pair are
+about normal. `benchmarks/tune.py` counts how often that drops the best setting, on noise that is normal and on noise
+that is not.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@
     wattleak tune --batch 32,64,128 --steps 200 -- python train.py --batch {batch}
 
 Settings race each other in fresh processes, block after block, in random order. One that a look shows to be dearer than
-another leaves the race, so most runs go to the settings that are hard to tell apart. Then the winner meets the
-reference, which is the first setting or --reference, in fresh blocks: they say what is saved.
+another leaves the race, so most runs go to the settings that are hard to tell apart; it ends after 12 blocks (--blocks)
+at the latest. Then the winner meets the reference, which is the first setting or --reference, in fresh blocks: they say
+what is saved.
 
 A factor stands in braces in the command; in capitals it is an environment variable. --threads, --batch, --workers and
 --precision know levels that make sense here (CPUs allowed, quota); --threads also knows the variables. Cost is per run,

@@ -104,7 +104,8 @@ class SearchRace:
         self._at = self._reached(experiment)
         tuning = judge(experiment)
         if tuning.problem is not None:
-            raise MeasurementError(
-                tuning.problem, "wattleak.step(samples=len(batch)) in the loop says it; see wattleak tune --help"
-            )
+            remedy = "wattleak doctor says what can be read here; --metric cpu_s is always there"
+            if "samples" in tuning.problem:
+                remedy = "wattleak.step(samples=len(batch)) in the loop of the program says it"
+            raise MeasurementError(tuning.problem, remedy)
         return tuning
