@@ -129,6 +129,7 @@ def _items(key: str, value: object) -> list[str]:
     if isinstance(value, dict):  # a TOML table: cpu = "60%:23.4 Wh"
         return [f"{name}:{rest}" for name, rest in value.items()]
     parts = value if isinstance(value, (list, tuple)) else [value]
-    if not all(isinstance(part, str) for part in parts):
+    texts = [part.strip() for part in parts if isinstance(part, str)]
+    if len(texts) < len(parts):
         raise UsageError(f"{key}: {value!r} is no list of texts", "write KIND:SHARE:…, several of them as a list")
-    return [part.strip() for part in parts]
+    return texts

@@ -83,6 +83,7 @@ def scenario_from(name: str, table: Mapping[str, Any], resolve: Resolve | None =
     over, useful, scheduler_notes = terms.scheduler(
         str(keys.get("scheduler", "")), keys.get("scheduler_overhead"), keys.get("batch_efficiency")
     )
+    used, resting = _fleet(keys)
     pue, pue_note = _pue(keys)
     money = None if "price" not in keys else price_per_kwh(str(keys["price"]))
     notes = [str(keys["note"])] if "note" in keys else []
@@ -99,7 +100,8 @@ def scenario_from(name: str, table: Mapping[str, Any], resolve: Resolve | None =
         batch_efficiency=useful,
         parts=_parts(keys),
         throttling=_optional(keys, "throttling", most=10.0),
-        **_fleet(keys),
+        utilisation=used,
+        idle_share=resting,
         pue=pue,
         pue_note=pue_note,
         price=None if money is None else _rate(money, "price of a kWh"),
@@ -214,14 +216,11 @@ def _parts(keys: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(parts)
 
 
-def _fleet(keys: Mapping[str, Any]) -> dict[str, Input | None]:
+def _fleet(keys: Mapping[str, Any]) -> tuple[Input | None, Input | None]:
     if ("utilisation" in keys) != ("idle_share" in keys):
         missing = "idle-share 30%" if "utilisation" in keys else "utilisation 60%"
         raise UsageError("utilisation and idle share are only known together", f"--{missing}")
-    return {
-        "utilisation": _optional(keys, "utilisation", least=0.001),
-        "idle_share": _optional(keys, "idle_share"),
-    }
+    return _optional(keys, "utilisation", least=0.001), _optional(keys, "idle_share")
 
 
 def _pue(keys: Mapping[str, Any]) -> tuple[Input | None, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wattleak.documents import envelope, estimate_document
+from wattleak.documents import envelope
 from wattleak.footprint.quantities import shown_unit
 from wattleak.footprint.terms import J_PER_KWH
 from wattleak.reports.projection import projection_notes
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from wattleak.footprint.inputs import Input
     from wattleak.footprint.projected import Amounts, Effect, Projection
+    from wattleak.model import Estimate
 
 
 def projection_document(projections: Sequence[Projection]) -> dict[str, Any]:
@@ -33,8 +34,7 @@ def _scenario_document(projection: Projection) -> dict[str, Any]:
         "days_per_year": projection.days_per_year,
         "inputs": [_input_document(item) for item in projection.inputs],
         "terms": [
-            {"name": row.name, "how": row.how, "energy_kwh": estimate_document(row.kwh_per_day)}
-            for row in projection.rows
+            {"name": row.name, "how": row.how, "energy_kwh": _estimate(row.kwh_per_day)} for row in projection.rows
         ],
         "day": _amounts_document(projection.day),
         "year": _amounts_document(projection.year),
@@ -44,11 +44,11 @@ def _scenario_document(projection: Projection) -> dict[str, Any]:
                 "share": place.share,
                 "table": place.table or None,
                 "intensity_g_per_kwh": place.intensity.value * J_PER_KWH,
-                "carbon_kg": estimate_document(carbon),
+                "carbon_kg": _estimate(carbon),
             }
             for place, (_, carbon) in zip(scenario.places, projection.carbon_rows, strict=True)
         ],
-        "water_terms": [{"name": name, "water_l": estimate_document(item)} for name, item in projection.water_rows],
+        "water_terms": [{"name": name, "water_l": _estimate(item)} for name, item in projection.water_rows],
         "uncertainty": [
             {
                 "input": swing.input.key,
@@ -62,8 +62,8 @@ def _scenario_document(projection: Projection) -> dict[str, Any]:
         "training_against_inference": None
         if projection.balance is None
         else {
-            "training_share": estimate_document(projection.balance.training_share),
-            "break_even_days": estimate_document(projection.balance.break_even_days),
+            "training_share": _estimate(projection.balance.training_share),
+            "break_even_days": _estimate(projection.balance.break_even_days),
             "break_even_inferences": projection.balance.break_even_inferences,
         },
         "notes": projection_notes(projection),
@@ -76,16 +76,16 @@ def _effect_document(effect: Effect) -> dict[str, Any]:
         "note": effect.note,
         "day": _amounts_document(effect.day),
         "year": _amounts_document(effect.year),
-        "carbon_change": estimate_document(effect.relative),
+        "carbon_change": _estimate(effect.relative),
     }
 
 
 def _amounts_document(amounts: Amounts) -> dict[str, Any]:
     return {
-        "energy_kwh": estimate_document(amounts.energy_kwh),
-        "carbon_kg": estimate_document(amounts.carbon_kg),
-        "money": estimate_document(amounts.money),
-        "water_l": estimate_document(amounts.water_l),
+        "energy_kwh": _estimate(amounts.energy_kwh),
+        "carbon_kg": _estimate(amounts.carbon_kg),
+        "money": None if amounts.money is None else _estimate(amounts.money),
+        "water_l": None if amounts.water_l is None else _estimate(amounts.water_l),
     }
 
 
@@ -100,3 +100,8 @@ def _input_document(item: Input) -> dict[str, Any]:
         "origin": item.origin.value,
         "source": item.source,
     }
+
+
+def _estimate(item: Estimate) -> dict[str, Any]:
+    """The unit ends the key that holds it."""
+    return {"value": item.value, "low": item.low, "high": item.high, "origin": item.origin.value}
