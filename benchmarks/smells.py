@@ -26,6 +26,8 @@ PACKAGES = {"torch": ("torch",), "keras": ("tensorflow-cpu", "tensorflow", "kera
 
 def run(asked: list[str]) -> None:
     names, more = (asked[0], asked[1:]) if asked and not asked[0].startswith("-") else ("all", asked)
+    if names != "all" and "," not in names:
+        names += ","  # a list of one: it is a league that is read here
     command = [sys.executable, "-m", "wattleak", "study", names, "--json", "--store", str(STORE), *more]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
@@ -97,7 +99,7 @@ def write(absent: list[dict[str, Any]]) -> None:
         "`wattleak study`: the bad program of each smell against the good one, in fresh processes and random order, the "
         "same seeds, on the Fashion-MNIST images that come with wattleak. Changes with their 95 % intervals. EQUAL: the "
         "interval lies within ±2 %; NOT ENOUGH RUNS: neither a difference nor its absence was shown by so many runs on "
-        "this machine.",
+        "this machine. Other work on the machine widens an interval and moves no verdict: both programs of a block met it alike.",
         ["smell", "framework", "runs", "verdict", *(words.title(name) for name in names), "quality", "date"],
         rows,
         missing,
