@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 CLAIM = 0.31
 SEEDS = range(1, 6)
-JOBS = 1500  # of each stream, on average
+JOBS = 1000  # of each stream, on average
 NODES, CORES, ACTIVE_W, LENGTH_S = 10, 4, 300.0, 300.0
 
 LOADS = (0.05, 0.2, 0.5, 0.8)
-IDLE = (0.1, 0.3, 0.6)  # idle power as a part of the power at work
+IDLE = (0.1, 0.4)  # idle power as a part of the power at work
 START_S = (20.0, 180.0)  # at the power of a node at work
 REST_S = (60.0, 600.0, NEVER)  # until a node is powered down
 WINDOW_S = (300.0, 900.0, 3600.0)
@@ -46,7 +46,7 @@ class Cell:
 
     kind: Kind = Kind.BATCHED
     load: float = 0.2
-    idle: float = 0.3
+    idle: float = 0.4
     start_s: float = 180.0
     rest_s: float = 600.0
     window_s: float = 900.0
@@ -61,9 +61,7 @@ def play(cell: Cell) -> PolicySummary:
     nodes = Nodes(NODES, CORES, cell.idle * ACTIVE_W, ACTIVE_W, ACTIVE_W * cell.start_s, cell.start_s, cell.rest_s)
     sites = [Site("home", nodes, profile_of_region("DE", cell.swing))]
     per_day = cell.load * NODES * CORES / (LENGTH_S * (1 + cell.setup)) * 86_400
-    days = JOBS / per_day
-    if cell.slack_h:
-        days = max(3.0, days)
+    days = max(JOBS / per_day, 3.0 if cell.slack_h else 0.5)
     workload = Workload(per_day, days, LENGTH_S, slack_s=3600.0 * cell.slack_h)
     options = Options(setup_s=cell.setup * LENGTH_S, window_s=cell.window_s, merge=cell.merge)
     streams = [
@@ -92,7 +90,7 @@ def run() -> None:
             f"A published table says that batching saves 31 % of the energy of jobs and says nothing of the fleet. Here it is "
             f"simulated (`wattleak simulate`; all numbers below are **simulated**): {NODES} nodes of {CORES} cores, {ACTIVE_W:.0f} W "
             f"with all cores at work, jobs of one core and {LENGTH_S:.0f} s on average (lognormal, sigma 1), Poisson arrivals, "
-            f"{len(SEEDS)} streams of about {JOBS} jobs for each setting, the same ones with and without batching. Batched: jobs are "
+            f"{len(SEEDS)} streams of half a day or more and about {JOBS} jobs or more for each setting, the same ones with and without batching. Batched: jobs are "
             "held until a time (the window) after the first of them and go together, all at once or eight in a row on one core. Change of the whole energy (jobs, idle nodes, "
             "starts), 95 % interval over the streams. A job that finds no room has a node started. A start takes the stated time at the power of a node at work.\n\n"
             f"First table: idle power {Cell.idle:.0%} of the power at work, starts of {Cell.start_s:.0f} s, nodes powered down after "

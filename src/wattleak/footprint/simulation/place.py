@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from simpy.events import Timeout
 
@@ -143,8 +143,10 @@ class Place:
             self._working += 1
         else:
             return False
-        node.free -= cores
-        self._keep_partly(node)
+        left = node.free = node.free - cores
+        if left:
+            self._partly[left][node] = None
+            self._some |= 1 << left
         self._charge(launch, now)
         done = Timeout(self._env, launch.duration_s, (node, cores))
         assert done.callbacks is not None
@@ -152,7 +154,7 @@ class Place:
         return True
 
     def _finished(self, event: Event) -> None:
-        node, cores = event.value
+        node, cores = cast("tuple[_Node, int]", event.value)
         if node.free:
             del self._partly[node.free][node]
             if not self._partly[node.free]:
@@ -165,8 +167,10 @@ class Place:
             node.idle_since = now
             self._idle.append(node)
         else:
-            self._keep_partly(node)
-        self._serve()
+            self._partly[node.free][node] = None
+            self._some |= 1 << node.free
+        if self._queue:
+            self._serve()
 
     def _is_one_idle(self, now: float) -> bool:
         """Whether a node is on and has no job, now that those are off who rested long enough."""
@@ -179,11 +183,6 @@ class Place:
         queue = self._queue
         while queue and self._start(queue[0]):
             queue.popleft()
-
-    def _keep_partly(self, node: _Node) -> None:
-        if node.free:
-            self._partly[node.free][node] = None
-            self._some |= 1 << node.free
 
     def _charge(self, launch: Launch, now: float) -> None:
         """All that a launch will cost is known when it begins: nothing interrupts it."""

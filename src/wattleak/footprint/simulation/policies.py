@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from simpy.events import Timeout
@@ -18,7 +19,7 @@ from wattleak.footprint.simulation.profile import HOUR_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from simpy import Environment
+    from simpy import Environment, Event
 
     from wattleak.footprint.simulation.jobs import Job
     from wattleak.footprint.simulation.place import Place
@@ -113,7 +114,7 @@ class Batched:
             batch.due_s = due
             alarm = Timeout(self._env, due - now)
             assert alarm.callbacks is not None
-            alarm.callbacks.append(lambda _, home=job.home, batch=batch: self._ring(home, batch))
+            alarm.callbacks.append(partial(self._ring, job.home, batch))
 
     def flush(self) -> None:
         """Whoever waits for a number that will not be reached goes now; a window still runs to its end."""
@@ -121,7 +122,7 @@ class Batched:
             if batch.jobs and batch.due_s == float("inf"):
                 self._release(home)
 
-    def _ring(self, home: int, batch: _Batch) -> None:
+    def _ring(self, home: int, batch: _Batch, _: Event) -> None:
         if batch is self._batches[home] and batch.jobs:
             self._release(home)
 

@@ -30,7 +30,7 @@ _COLUMNS = ("g_per_kwh", "intensity", "carbon_intensity")
 class Profile:
     """Hourly carbon intensity that repeats."""
 
-    __slots__ = ("_before", "_cycle", "_hours", "_rate", "g_per_kwh", "origin", "source", "spread", "table")
+    __slots__ = ("_before", "_cycle", "_hours", "_rate", "g_per_kwh", "is_flat", "origin", "source", "spread", "table")
 
     def __init__(
         self,
@@ -60,11 +60,7 @@ class Profile:
         self._rate = tuple(value / _J_PER_KWH for value in values)  # g per joule
         self._before = tuple(accumulate((rate * HOUR_S for rate in self._rate), initial=0.0))
         self._cycle = self._before[-1]
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether no hour is greener than another: shifting in time cannot save anything."""
-        return min(self.g_per_kwh) == max(self.g_per_kwh)
+        self.is_flat = min(values) == max(values)  # no hour is greener: shifting in time cannot save anything
 
     @property
     def mean(self) -> float:
@@ -79,7 +75,7 @@ class Profile:
 
     def grams_per_joule(self, start_s: float, end_s: float) -> float:
         """Mean over a stretch of time; at the moment itself where it has no length."""
-        if end_s - start_s <= 1e-6:
+        if self.is_flat or end_s - start_s <= 1e-6:
             return self._rate[int(start_s // HOUR_S) % self._hours]
         return (self.emitted(end_s) - self.emitted(start_s)) / (end_s - start_s)
 

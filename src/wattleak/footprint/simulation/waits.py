@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ddsketch import DDSketch  # type: ignore[import-untyped]  # its py.typed has no annotations
+from ddsketch import DDSketch
 
 QUANTILE_ERROR = 0.005  # relative: a p99 of 100 s is right within half a second
 _NOTHING_S = 1e-6  # sums of times lose so much; no job waits a microsecond
@@ -43,4 +43,6 @@ class Waits:
         waited = self.count - self.none
         if rank < 0 or waited == 0:
             return 0.0
-        return float(self._sketch.get_quantile_value(min(1.0, rank / max(1, waited - 1))))
+        value = self._sketch.get_quantile_value(min(1.0, rank / max(1, waited - 1)))
+        assert value is not None  # it is for an empty sketch only
+        return value
