@@ -76,7 +76,7 @@ def test_the_shipped_scenarios_and_the_page(wattleak: CommandLine, tmp_path: Pat
     assert "15.0 MWh" in done.stdout
     assert "\N{MINUS SIGN}750 kWh" in done.stdout
     html = page.read_text(encoding="utf-8")
-    assert html.count('class="chart"') >= 8
+    assert html.count('class="chart"') >= 5
     assert "LHC scale" in html
     assert "Content-Security-Policy" in html
     smells = wattleak.document("project", "--scenario", "smells")["scenarios"][0]

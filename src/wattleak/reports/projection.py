@@ -204,9 +204,13 @@ def projection_notes(projection: Projection) -> list[str]:
 def input_text(item: Input) -> str:
     """An input as a user would write it: 15.0 [12.0, 18.0] Wh."""
     symbol, size = shown_unit(item.dimension)
-    numbers = [units.number(end / size) for end in (item.value, item.low, item.high)]
+    numbers = [_count(end / size) for end in (item.value, item.low, item.high)]
     spread = "" if item.is_exact else f" [{numbers[1]}, {numbers[2]}]"
     return f"{numbers[0]}{spread} {symbol}".strip()
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10_000 and value == int(value) else units.number(value)
 
 
 # -- cells -----------------------------------------------------------------------------------------------------------

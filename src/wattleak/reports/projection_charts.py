@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wattleak.footprint.projected import Projection
 
 _ROW = 34
+_ENDS = ("low end of its range", "high end of its range")
 
 
 def tornado(projection: Projection) -> Spec:
@@ -25,7 +26,7 @@ def tornado(projection: Projection) -> Spec:
     rows: list[Spec] = [
         {
             "input": swing.input.key,
-            "end": "low end of its range" if place == 0 else "high end of its range",
+            "end": _ENDS[place],
             "from": middle / size,
             "to": end * 1000 / size,
             "is": input_text(swing.input),
@@ -35,7 +36,7 @@ def tornado(projection: Projection) -> Spec:
     ]
     y = {"field": "input", "type": "nominal", "sort": None, "title": None, "axis": {"ticks": False, "domain": False}}
     x = {"type": "quantitative", "scale": {"zero": False, "nice": True}, "title": f"CO2e of a year, {symbol}"}
-    color = {"field": "end", "type": "nominal", "legend": {"title": None}}
+    color = {"field": "end", "type": "nominal", "scale": {"domain": list(_ENDS)}, "legend": {"title": None}}
     tooltip = [{"field": "input"}, {"field": "end", "title": "at the"}, {"field": "to", "title": f"CO2e, {symbol}"}]
     bars = {
         "mark": {"type": "bar", "height": {"band": 0.6}, "opacity": 0.85},
@@ -104,7 +105,8 @@ def scenarios(projections: Sequence[Projection]) -> Spec:
         }
         for item in projections
     ]
-    y = {"field": "scenario", "type": "nominal", "sort": None, "title": None, "axis": {"ticks": False, "domain": False}}
+    axis = {"ticks": False, "domain": False, "labelLimit": 480}
+    y = {"field": "scenario", "type": "nominal", "sort": None, "title": None, "axis": axis}
     x = {"type": "quantitative", "scale": {"zero": True}, "title": f"CO2e of a year, {symbol}"}
     interval = {
         "mark": {"type": "rule", "style": "interval", "strokeWidth": 3},

@@ -47,28 +47,27 @@ def render_projection_html(projections: Sequence[Projection]) -> str:
         body.append(section("side-by-side", "Side by side", chart))
     for place, projection in enumerate(projections, start=1):
         heading = projection.scenario.title if several else "What it comes to"
-        body.append(section(f"scenario-{place}", heading, *_parts(projection, place)))
+        body.append(section(f"scenario-{place}", heading, *_parts(projection, place, alone=not several)))
     return page(f"projection: {names}", body)
 
 
-def _parts(projection: Projection, place: int) -> Iterable[Html]:
+def _parts(projection: Projection, place: int, *, alone: bool) -> Iterable[Html]:
     yield _table(total_rows(projection))
     if len(projection.carbon_rows) > 1 or len(projection.water_rows) > 1:
         yield _table(part_rows(projection))
     yield tag("h3", "Term by term")
-    yield figure(
-        f"terms-{place}",
-        charts.terms(projection),
-        "Energy of a day; every bar begins where the one above it ends.",
-        _table(term_rows(projection)),
-    )
+    if len(projection.rows) > 1:
+        caption = "Energy of a day; every bar begins where the one above it ends."
+        yield figure(f"terms-{place}", charts.terms(projection), caption, _table(term_rows(projection)))
+    else:
+        yield _table(term_rows(projection))
     if moving(projection):
         yield tag("h3", "What the interval comes from")
         caption = "CO2e of a year with one input at either end of its range and all others at their values."
         yield figure(f"tornado-{place}", charts.tornado(projection), caption, _table(swing_rows(projection)))
     yield tag("h3", "What would change it")
     yield _table(effect_rows(projection))
-    missing = projection.scenario.not_asked
+    missing = projection.scenario.not_asked if alone else ()
     yield bullets("notes on the changes", [*effect_notes(projection), *(f"not computed: {item}" for item in missing)])
     if (balance := balance_sentence(projection)) is not None:
         yield tag("h3", "Training against inference")
