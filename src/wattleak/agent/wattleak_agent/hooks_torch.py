@@ -73,7 +73,7 @@ class _Torch:
         agent.around(torch.autograd, "grad", before=evaluations.asked)
 
         def compiling(_args: Any, _kwargs: Any) -> None:
-            evaluations.off = True
+            evaluations.give_up()
             self._count_compile()
 
         agent.around(torch, "compile", before=compiling)

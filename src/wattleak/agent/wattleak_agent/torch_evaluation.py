@@ -38,7 +38,7 @@ class Evaluations:
         self._agent = agent
         self._torch = torch
         self._steps = steps_of(agent)
-        self.off = False  # a program that compiles would be compiled again for our hooks
+        self.off = False  # see give_up
         self._handles: list[Any] = []
         self._spent = Spent("evaluation", "evaluation after the training")
         self._clear()
@@ -74,6 +74,11 @@ class Evaluations:
                 register.register_module_forward_pre_hook(self._agent.guard(self._called)),
                 register.register_module_forward_hook(self._agent.guard(self._returned)),
             ]
+
+    def give_up(self) -> None:
+        """The program compiles: torch.compile warns of hooks for all modules, and compiles again for them."""
+        self.off = True
+        self._leave()
 
     def _leave(self) -> None:
         for handle in self._handles:
