@@ -32,7 +32,6 @@ def stated(settings: Settings) -> Stated:
     from wattleak.footprint.account import stated as read
 
     return read(
-        pue=settings.pue,
         price_per_kwh=settings.price,
         wue_l_per_kwh=settings.wue,
         grid_water_l_per_kwh=settings.grid_water,

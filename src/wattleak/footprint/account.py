@@ -28,7 +28,6 @@ _OF_THE_RUN = ("run", "step", "sample")
 class Stated:
     """What a user states of a place and a device. A field of None was not stated."""
 
-    pue: float | None = None
     price: Rate | None = None
     wue: Rate | None = None
     grid_water: Rate | None = None
@@ -46,7 +45,6 @@ class Stated:
 
 def stated(
     *,
-    pue: float | None = None,
     price_per_kwh: str | None = None,
     wue_l_per_kwh: str | None = None,
     grid_water_l_per_kwh: str | None = None,
@@ -76,7 +74,6 @@ def stated(
                     "--embodied '1200 kg' --device-life 4",
                 )
     return Stated(
-        pue=pue,
         price=None if price_per_kwh is None else price(price_per_kwh),
         wue=None if wue_l_per_kwh is None else wue(wue_l_per_kwh),
         grid_water=None if grid_water_l_per_kwh is None else grid_water(grid_water_l_per_kwh),
@@ -106,7 +103,7 @@ def account(measurement: Measurement, asked: Stated) -> tuple[tuple[Term, ...], 
     terms: list[Term] = []
     notes: list[str] = []
     energy, carbon = measurement.attributed_energy_j, measurement.carbon_g
-    factor = 1.0 if asked.pue is None else asked.pue
+    factor = 1.0 if carbon is None else carbon.pue  # that of the result: one run has one building
     if energy is not None:
         if asked.price is not None:
             terms.append(cost(energy, asked.price, factor))

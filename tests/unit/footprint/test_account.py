@@ -37,7 +37,6 @@ def steps(count, samples):
 
 
 ALL = {
-    "pue": 1.2,
     "price_per_kwh": "0.25 EUR",
     "wue_l_per_kwh": "1.5",
     "grid_water_l_per_kwh": "2..4",
