@@ -17,16 +17,19 @@ ASK = "import os; print(os.environ.get('WATTLEAK_SIGNALS') or 'none')"
 REBUILT = """\
 import torch
 
-for epoch in range(30):
+torch.save(torch.nn.Linear(64, 64).state_dict(), "weights.pt")
+for epoch in range(6):
     model = torch.nn.Linear(
         64, 64
     )
+    model.load_state_dict(torch.load("weights.pt"))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for _ in range(2):
         optimizer.zero_grad()
         loss = model(torch.ones(4, 64)).sum()
         loss.backward()
         optimizer.step()
+    torch.save(model.state_dict(), "weights.pt")
 print("trained")
 """
 
@@ -75,12 +78,13 @@ def test_suspected_and_seen_are_one_place_kept_and_shown_again(wattleak: Command
     document = json.loads(done.stdout)
     built = [place for place in document["observed"]["places"] if place["code"] == "MOD001"]
 
-    assert [(place["level"], Path(place["path"]).name, place["line"]) for place in built] == [("seen", "train.py", 4)]
+    assert [(place["level"], Path(place["path"]).name, place["line"]) for place in built] == [("seen", "train.py", 5)]
     assert built[0]["suspicion"]
-    assert built[0]["evidence"][0]["value"] >= 29
+    assert built[0]["evidence"][0]["value"] == 5  # all but the first, whose weights were made elsewhere
+    assert [phase["name"] for phase in document["observed"]["phases"]][:2] == ["start-up", "training"]
     assert document["observed"]["prove"].startswith("wattleak prove train.py")
     again = wattleak("report", document["run_id"], "--format", "text").stdout
-    assert "seen       MOD001 improper-model-reuse  train.py:4" in again
+    assert "seen       MOD001 improper-model-reuse  train.py:5" in again
     assert document["observed"]["prove"] in again
 
 

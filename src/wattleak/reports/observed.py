@@ -11,6 +11,7 @@ from wattleak.reports import units
 if TYPE_CHECKING:
     from wattleak.model import Evidence, EvidenceLevel, Observations, Phase, Place
 
+_COUNTS = 1e6  # whole numbers below it are written as such
 NOT_SEEN = "suspected by a scan; not seen in this run"
 
 
@@ -74,7 +75,7 @@ def _figure(item: Evidence) -> str:
     value = _value(item.value, item.unit)
     if item.interval is not None:
         value += f" [{_value(item.interval.low, item.unit)}, {_value(item.interval.high, item.unit)}]"
-    parts = [f"{item.counter}: {value} ({item.origin.value}; seen from {_value(item.threshold, item.unit)} on)"]
+    parts = [f"{item.counter}: {value} ({item.origin.value}; threshold {_value(item.threshold, item.unit)})"]
     costs = [
         units.duration(item.cost_s) if item.cost_s is not None else "",
         units.memory(item.cost_b) if item.cost_b is not None else "",
@@ -90,7 +91,8 @@ def _value(value: float, unit: str) -> str:
         return units.memory(value) + unit[1:]
     if unit == "s":
         return units.duration(value)
-    return f"{units.number(value)} {unit}".rstrip()
+    figure = f"{value:.0f}" if value == round(value) and abs(value) < _COUNTS else units.number(value)
+    return f"{figure} {unit}".rstrip()
 
 
 def _shown(path: str) -> str:
