@@ -105,7 +105,7 @@ class ModelsOfKeras:
         before = built.group.before if built is not None and built.given is None else None
         model = before.ref() if before is not None else None
         if before is not None and model is not None:
-            before.last_weights = self._weights(model)
+            before.look(self._weights(model), self._steps.total)
         return _monotonic()
 
     def _after_loading(self, token: float, args: Any, _kwargs: Any, _result: Any) -> None:
@@ -119,7 +119,7 @@ class ModelsOfKeras:
     def _asked(self, args: Any, _kwargs: Any) -> None:
         built = self._built.get(args[0])
         if built is not None:
-            built.last_weights = self._weights(args[0])
+            built.look(self._weights(args[0]), self._steps.total)
 
     def _weights(self, model: Any) -> int | None:
         """A number that models with the same weights have in common: of up to 12 of the smaller variables."""

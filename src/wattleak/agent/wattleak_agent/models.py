@@ -25,7 +25,7 @@ _monotonic = time.monotonic
 class Built:
     """One instance."""
 
-    __slots__ = ("build_s", "given", "group", "last_weights", "ref", "steps_at_load")
+    __slots__ = ("build_s", "given", "group", "last_weights", "ref", "steps_at_load", "steps_at_look")
 
     def __init__(self, group: Group, ref: Any, build_s: float) -> None:
         self.group = group
@@ -34,6 +34,11 @@ class Built:
         self.given: int | None = None  # weights that it was given
         self.last_weights: int | None = None  # that it had when it was last asked for them
         self.steps_at_load: int | None = None
+        self.steps_at_look: int | None = None
+
+    def look(self, weights: int | None, steps: int) -> None:
+        """Its weights as they are after `steps` of training: somebody asks for them, or will not find it any more."""
+        self.last_weights, self.steps_at_look = weights, steps
 
 
 class Group:
@@ -87,12 +92,12 @@ class Models:
             if untrained and weights == before.given:
                 group.same += 1
                 group.load_s += load_s
-            elif not untrained and weights == before.last_weights:
+            # Looked at after its last step, and not where it began: else each fold of a cross-validation would count.
+            elif weights == before.last_weights != before.given and before.steps_at_look == steps and not untrained:
                 group.taken_over += 1
                 group.load_s += load_s
         if built.given is None:
             built.given, built.steps_at_load = weights, steps
-        built.last_weights = weights
 
     def _facts(self) -> list[dict[str, Any]]:
         facts = []

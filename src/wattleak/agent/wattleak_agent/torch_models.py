@@ -126,7 +126,7 @@ class ModelsOfTorch:
         before = built.group.before if built is not None and built.given is None else None
         model = before.ref() if before is not None else None
         if before is not None and model is not None:
-            before.last_weights = self.weights(model)
+            before.look(self.weights(model), self._steps.total)
         return _monotonic()
 
     def loaded(self, token: float, args: Any, _kwargs: Any, _result: Any) -> None:
@@ -150,7 +150,7 @@ class ModelsOfTorch:
         if built is not None:
             making.looked += 1
             making.looked_at = steps
-            built.last_weights = self.weights(args[0])
+            built.look(self.weights(args[0]), steps)
 
     def read(self, token: float, _args: Any, _kwargs: Any, _result: Any) -> None:
         """torch.load has returned."""

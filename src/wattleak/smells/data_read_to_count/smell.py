@@ -11,6 +11,12 @@ What it does
     again and again: beside a loop of the same function over the same loader, or in every epoch. Tests, assertions and
     code that takes the time of the reading are left alone.
 
+At run time
+
+    `wattleak measure` reports a DataLoader that is read to its end after training from it has begun, without a step,
+    with less than 10 microseconds on average between two batches, and whose first batch is gone afterwards: nothing was
+    done with them. The time that making these batches took is the cost. Data sets of TensorFlow are not followed.
+
 Why it costs
 
     Every batch is read, decoded, augmented and copied once more, and then thrown away: the whole data work of an

@@ -15,6 +15,14 @@ What it does
     to something that is not known, in attacks, saliency maps, test-time adaptation. Keras' own evaluate() and predict()
     record nothing and are never reported.
 
+At run time
+
+    `wattleak measure` follows what is called between eval() and train(), where its first forward pass shows that
+    gradients are on and parameters want them. It reports a place with more than 2 graphs that were recorded and gone
+    again while nobody had called backward() or autograd.grad(). TensorFlow: tapes, outside of functions, more than 2 at
+    a place none of whose tapes was ever asked. What this costs in memory or time is not counted. Programs that use
+    torch.compile() are not followed: hooks would have them compiled again.
+
 Why it costs
 
     `eval()` changes what dropout and batch normalisation do; it does not turn gradients off. With gradients on, every

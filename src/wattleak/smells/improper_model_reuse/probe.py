@@ -80,8 +80,8 @@ def _of_compiled(fact: Fact, between: float, times: float) -> Evidence:
         value=between,
         unit="",
         threshold=MOST_COMPILED,
-        message=f"one model was compiled {times:.0f} times here with the same settings, {between:.0f} times after it had "
-        "been trained: each time its functions are traced again",
+        message=f"one model was compiled {times:.0f} times here with the same settings, {between:.0f} times after "
+        "it had been trained: each time its functions are traced again",
         pid=fact.process.pid,
     )
 

@@ -17,6 +17,20 @@ What it does
     and keras.Model and their subclasses, builders of the project, also in other files, load_model, from_pretrained,
     torchvision, timm, keras.applications. out = model(x) is a forward pass, not a construction.
 
+At run time
+
+    `wattleak measure` counts, at each place, the models that are built alike (classes, shapes, plain settings) and
+    compares weights when they are loaded. It reports a place where more than one instance began with the very weights
+    that the one before had ended with, or with the very weights that the one before was given, neither being trained.
+    That several are built says nothing: cross-validation, seeds, searches and ensembles do that. Given are the number
+    of instances, the time for building, for reading and loading weights and for tracing (Keras: what the first step of
+    an instance took more than its later ones), and how many instances are still alive. Keras also: compile() of one
+    model more than once after it was trained, with the settings that it had and without its weights being put back;
+    a tf.function traced more than 4 times, in more than half of its calls.
+
+    Not seen: models that lose what they have learnt (their last loss may be all that was wanted), models that come
+    from unpickling, torch.compile().
+
 Why it costs
 
     Keras: every instance of a model gets train, test and predict functions of its own, and TensorFlow traces each of

@@ -13,6 +13,12 @@ What it does
 
     Nothing is reported where the number of workers, the data set, the device or the reader is not known.
 
+At run time
+
+    `wattleak measure` times how long a training waits for each batch of a DataLoader. It reports a loader without
+    workers whose batches took more than 10 % of the time of a training on an accelerator (50 batches or more). On a CPU
+    nothing waits, and nothing is reported; the time is shown as data wait. Data sets of TensorFlow are not timed.
+
 Why it costs
 
     Without workers, reading the next batch and training on this one take turns. While the process reads, the

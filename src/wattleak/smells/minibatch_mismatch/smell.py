@@ -17,6 +17,20 @@ What it does
     updates or fewer of a set of known size. A size that comes from an argument or a configuration file is not known,
     and is never reported. No size as such is too large or too small: what fits a device, no code tells.
 
+At run time
+
+    `wattleak measure` counts rows and times steps. It reports
+
+    - Keras: fit was told a batch_size, and the rows of its steps (the metric of the loss counts them) differ from it by
+      a factor of two or more;
+    - PyTorch: at least 200 steps of 8 rows or fewer, as a DataLoader gives them, of which the update of the parameters
+      takes more than 10 %: it does the same work whatever the number of rows;
+    - predict() called 50 times or more at one place, with 4 rows or fewer on average;
+    - CUDA: more than 92 % of the device's memory reserved, and an allocator that had to give its spare memory back
+      and begin again at least once.
+
+    What another size would cost it does not say: `wattleak tune` measures that.
+
 Why it costs
 
     Every step has costs that do not depend on its size: the calls of the framework, the launch of kernels, the update

@@ -1,0 +1,19 @@
+"""The batches of a loader are read once into a list, and used from there."""
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+loader = DataLoader(TensorDataset(torch.randn(400, 20), torch.randn(400, 2)), batch_size=20)
+model = nn.Linear(20, 2)
+optimizer = torch.optim.Adam(model.parameters())
+for images, targets in loader:
+    optimizer.zero_grad()
+    (model(images) - targets).square().mean().backward()
+    optimizer.step()
+kept = list(loader)
+for _ in range(5):
+    for images, targets in kept:
+        optimizer.zero_grad()
+        (model(images) - targets).square().mean().backward()
+        optimizer.step()
