@@ -107,6 +107,10 @@ def _from_file(path: Path, args: Namespace, settings: Settings) -> int:
     if args.report:
         raise UsageError("the page is of an experiment, and these are runs of somebody else's", "leave --report out")
     text = read_text(path)
+    if text.lstrip().startswith("{"):
+        front = _of_document(path, text, settings)
+        _print_alone(front, str(path), args)
+        return ExitCode.DONE
     if recognise(path, text) not in TABLE_FORMATS:
         raise UsageError(
             f"{path} is no table of runs", "a CSV file: a column of names, one of costs (energy_j), one of quality"
@@ -128,6 +132,37 @@ def _from_file(path: Path, args: Namespace, settings: Settings) -> int:
         raise UsageError(f"{path}: {front}", "give a row for each run, with cost and quality in it")
     _print_alone(front, str(path), args)
     return ExitCode.DONE
+
+
+def _of_document(path: Path, text: str, settings: Settings) -> Front:
+    """The front of what `compare --json` or `study models --json` printed. Raises UsageError."""
+    from wattleak.analysis.candidates import front_of
+    from wattleak.archive.text import read_json
+    from wattleak.documents import design_from_document, run_from_document
+    from wattleak.model import Experiment, Plan
+
+    document = read_json(path, text)
+    parts = document.get("parts", [document]) if isinstance(document, dict) else []
+    whole = [part for part in parts if {"design", "runs", "experiment_id"} <= part.keys() and part["runs"]]
+    try:
+        designs = [(design_from_document(part["design"]), part) for part in whole]
+        full = [(design, part) for design, part in designs if design.short is None]
+        if not full:
+            raise UsageError(
+                f"{path} holds no full runs of several variants", "what `compare --json` printed, or a CSV file of runs"
+            )
+        design, part = full[-1]
+        runs = tuple(run_from_document(run) for run in part["runs"])
+        plan = Plan(part["experiment_id"], design, (), part["design"]["created_at"], part["design"]["digest"])
+        complete = bool(part["complete"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{path} is no document of a comparison: {type(error).__name__} {error}", "what `compare --json` printed"
+        ) from error
+    front = front_of(Experiment(plan, runs, complete), metric=settings.metric, quality=_target(settings))
+    if isinstance(front, str):
+        raise UsageError(f"{path} has no front: {front}", "give runs with a cost and a quality")
+    return front
 
 
 def _column_of_names(text: str) -> str | None:

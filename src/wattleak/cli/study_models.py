@@ -131,11 +131,11 @@ def _parts(args: Namespace, settings: Settings) -> list[Part]:
         ("--image-size", str(max(model.least for model in models)), "--batch", "8", "--epochs", "1000"),
         own_blocks or blocks_needed(0.95, len(models) - 1),
         warmups,
-        steps=8 if asked is None or asked.steps is None else asked.steps,
+        steps=6 if asked is None or asked.steps is None else asked.steps,
     )
     smallest = tuple(sorted(models, key=lambda model: model.gmacs)[:2])
     least = max(model.least for model in smallest)
-    words = ("--image-size", str(least), "--train-images", "960", "--epochs", "3", "--batch", "32")
+    words = ("--image-size", str(least), "--train-images", "640", "--epochs", "3", "--batch", "32")
     warm = warmups if args.warmups is not None else 0
     real = Part("training", "fine-tuning of the two smallest", smallest, words, own_blocks or 6, warm)
     return [steps, real]
@@ -153,11 +153,10 @@ def _run(part: Part, identity: str, data: ImageData, args: Namespace, settings: 
     from wattleak.workloads import image_models
 
     title = f"study models: {part.title}, part of {identity}"
-    shapes = _shapes(part, data)
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         stored = next((row for row in store.experiments() if row.title == title), None)
         if stored is not None and stored.complete:
-            return _finished(part, store.experiment(stored.id), shapes)
+            return _finished(part, store.experiment(stored.id), _shapes(part, data))
     kept: list[Experiment] = []
 
     def conclude(store: SqliteStore, finished: Experiment) -> int:
@@ -184,7 +183,7 @@ def _run(part: Part, identity: str, data: ImageData, args: Namespace, settings: 
     experiment(Treatments(variants), planned, own, title=title, kind="study", conclude=conclude)
     if not kept:
         return None
-    finished = _finished(part, kept[0], shapes)
+    finished = _finished(part, kept[0], _shapes(part, data))
     _write_page(finished, settings, args)
     return finished
 
@@ -197,6 +196,7 @@ def _shapes(part: Part, data: ImageData) -> dict[str, Shape]:
     shapes = {}
     for model in part.models:
         counted = count_operations(model, int(_word(part.words, "--image-size") or model.side), data.classes)
+        assert counted.training_flops is not None
         shapes[model.name] = Shape(model.title, counted.parameters, counted.forward_flops, counted.training_flops)
     return shapes
 

@@ -23,11 +23,16 @@ class Operations:
 
     parameters: int
     forward_flops: int
-    training_flops: int  # forward and backward
+    training_flops: int | None  # forward and backward; None: not asked for
 
 
-def count_operations(model: ImageModel, side: int, classes: int, *, auxiliary: bool = False) -> Operations:
-    """Count for square colour images of `side` pixels; nothing is computed and no memory taken ("meta" device)."""
+def count_operations(
+    model: ImageModel, side: int, classes: int, *, auxiliary: bool = False, training: bool = True
+) -> Operations:
+    """Count for square colour images of `side` pixels; nothing is computed and no memory taken ("meta" device).
+
+    Takes up to some seconds for a model of hundreds of layers, two thirds of them for `training`.
+    """
     import torch  # noqa: PLC0415 - whoever does not count does without
     from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415 - as above
 
@@ -38,13 +43,15 @@ def count_operations(model: ImageModel, side: int, classes: int, *, auxiliary: b
         built.eval()
         with FlopCounterMode(display=False) as forward, torch.no_grad():
             built(images)
-        built.train()
-        with FlopCounterMode(display=False) as training:
-            out = built(images)
-            logits = out if isinstance(out, torch.Tensor) else out[0] + out[1]
-            logits.sum().backward()
+        both = FlopCounterMode(display=False)
+        if training:
+            built.train()
+            with both:
+                out = built(images)
+                logits = out if isinstance(out, torch.Tensor) else out[0] + out[1]
+                logits.sum().backward()
     return Operations(
         parameters=sum(parameter.numel() for parameter in built.parameters()),
         forward_flops=forward.get_total_flops() // batch,
-        training_flops=training.get_total_flops() // batch,
+        training_flops=both.get_total_flops() // batch if training else None,
     )

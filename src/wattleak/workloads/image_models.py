@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 _OPERATORS: list[torch.library.Library] = []  # they live as long as this list holds them
-_OLD_KEY = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.(?:weight|bias|running_mean|running_var))$")
+_OLD_KEY = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)$")
 
 
 @dataclass(frozen=True, slots=True)
