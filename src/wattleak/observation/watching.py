@@ -16,7 +16,7 @@ from wattleak.environment.cgroups import control_groups, memory_limit
 from wattleak.environment.outside.observer import Observer
 from wattleak.environment.outside.reading import read_environ
 from wattleak.errors import MeasurementError
-from wattleak.model.watching import Activity, Library, Power, Watched
+from wattleak.model.watching import Activity, Library, Power, Slope, Watched
 from wattleak.observation.observe import judge
 from wattleak.recorder.attached import recorder_beside
 from wattleak.recorder.journal import JOURNAL
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wattleak.meters.probe import Probed
-    from wattleak.model import Evidence, Slope
+    from wattleak.model import Evidence
     from wattleak.signals.outside.libraries import LoadedLibraries
     from wattleak.signals.outside.stretches import Stretch
 

@@ -1,6 +1,6 @@
 """Looks at a tree while it runs, rarely, and keeps what was seen: stretches of its threads, the state of its libraries.
 
-The time between looks is a quarter of the time that has passed, from half a second to five, and never so short that
+The time between looks is an eighth of the time that has passed, from half a second to five, and never so short that
 looking takes more than 0.2 % of a core: a tree of a thousand threads is looked at once a minute. Libraries are read
 when a process is a second old and each time that its age has doubled.
 """
@@ -79,6 +79,7 @@ class Observer:
     def _look(self) -> Look:
         spent_s = time.thread_time()
         look = read_look(self._pid, self._limits)
+        cost_s = time.thread_time() - spent_s  # without that of libraries, which are read more and more rarely
         if look.processes and self.looks and look.processes[0].identity != self.looks[0].processes[0].identity:
             look = replace(look, processes=())  # another process has got the number
         if look.processes:
@@ -89,8 +90,7 @@ class Observer:
             self.looks.append(look)
             self._read_libraries(look)
         elapsed_s = look.time_s - self._began_s
-        usual_s = self._every_s or min(_LONGEST_S, max(_SHORTEST_S, elapsed_s / 4))
-        cost_s = time.thread_time() - spent_s
+        usual_s = self._every_s or min(_LONGEST_S, max(_SHORTEST_S, elapsed_s / 8))
         most = _MOST_OF_A_CORE if self._every_s is None else _MOST_WHEN_ASKED
         self.next_s = time.monotonic() + max(usual_s, min(_AT_MOST_S, cost_s / most))
         return look

@@ -39,6 +39,7 @@ class ProcessStretch:
     system_s: float
     voluntary: int
     involuntary: int
+    unhindered: float = 0.0  # threads that would have wanted a CPU at once, had nobody waited for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def _process(before: ProcessCounts | None, after: ProcessCounts, duration_s: flo
         system_s=max(0.0, after.system_s - (before.system_s if before else 0.0)),
         voluntary=sum(change.voluntary for change in changes),
         involuntary=sum(change.involuntary for change in changes),
+        unhindered=sum(change.unhindered(duration_s) for change in changes),
     )
 
 
@@ -132,6 +134,11 @@ class _Change:
     @property
     def runnable_s(self) -> float:
         return self.run_s + (self.wait_s or 0.0)
+
+    def unhindered(self, duration_s: float) -> float:
+        """The part of the time for which it would have been busy without waiting, if it slept for as long."""
+        rest_s = duration_s - (self.wait_s or 0.0)
+        return min(1.0, self.run_s / rest_s) if rest_s > 0 else min(1.0, self.run_s / duration_s)
 
     @classmethod
     def of(cls, before: ThreadCounts | None, after: ThreadCounts) -> _Change:

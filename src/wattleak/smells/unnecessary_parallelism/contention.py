@@ -4,8 +4,13 @@ A program that has one thread that works for each CPU has as many runnable threa
 its neighbours are. Twice that is beyond what two pools do that hand over to each other; it has to last, because every
 start of a pool is a short crowd.
 
-Threads that only wake up now and then wait too where neighbours have the CPUs. So what counts as a crowd grows as the
-part of the CPUs shrinks that the program got: of half of them, twice as many threads; of less than a tenth, none.
+Where neighbours have most of the CPUs, threads that only wake up now and then wait long for their turn, and look like a
+crowd. Then one of two things must show besides that no neighbour can bring about:
+
+- they would be too many without the waiting as well: a thread that ran r, waited w and slept s of the time would have
+  been busy for r / (r + s) of it, if its sleep does not depend on the others (`ProcessStretch.unhindered`);
+- they hand over to each other all the time, as threads do that meet at barriers: more than 5,000 switches a second and
+  CPU.
 """
 
 from __future__ import annotations
@@ -23,7 +28,8 @@ CROWDED = 2.0  # runnable threads for each CPU
 MANY_PROCESSES = 8.0  # the same, of processes that each use one: they wait and do not spin, as smell.py says of jobs
 SWITCHES = 20_000.0  # a second and CPU, where the kernel does not count how long threads wait
 THROTTLED = 0.05  # of the periods in which the group wanted a CPU
-_LEAST_PART = 0.1  # of the CPUs, that a tree must have got
+_OWN_DOING = 0.5  # of the CPUs: who gets as much is held up by itself more than by neighbours
+_HANDED_OVER = 5_000.0  # switches a second and CPU; threads on timers and sockets stay far below
 _LEAST_S = 0.9  # that it lasted, in sum
 _LEAST_SHARE = 0.1  # of the CPU time that was seen
 _LEAST_PERIODS = 20
@@ -41,7 +47,6 @@ class Crowd:
     duration_s: float
     workers: float  # threads that worked, mean
     runnable: float | None  # that wanted a CPU at once, mean; None: the kernel does not count waiting
-    crowd_from: float  # so many of them are a crowd, mean
     run_s: float
     wait_s: float
     system_s: float
@@ -98,9 +103,11 @@ def crowded_together(found: Sequence[Stretch]) -> tuple[Crowd | None, Crowd | No
             continue
         busy = tuple(process for process in stretch.processes if process.workers)
         pools = tuple(process for process in busy if process.workers > 1 and (process.runnable or 0.0) > 1.0)
-        if len(pools) > 1 and sum(process.runnable or 0.0 for process in pools) > _crowd_from(stretch):
+        room = max(1.0, stretch.cpus)
+        wanted = sum(process.runnable or 0.0 for process in pools)
+        if len(pools) > 1 and wanted > CROWDED * room and _crowds_itself(stretch, pools):
             nested.append((stretch, pools))
-        elif len(busy) > 1 and stretch.runnable > MANY_PROCESSES / CROWDED * _crowd_from(stretch):
+        elif len(busy) > 1 and stretch.runnable > MANY_PROCESSES * room and _crowds_itself(stretch, busy):
             plain.append((stretch, busy))
     crowds = [_crowd(items) if items else None for items in (nested, plain)]
     kept = [crowd if crowd is not None and _lasted(crowd, found) else None for crowd in crowds]
@@ -132,15 +139,18 @@ def _is_crowded(process: ProcessStretch, stretch: Stretch) -> bool:
     if process.workers <= math.ceil(stretch.cpus):
         return False
     if process.runnable is not None:
-        return process.runnable > _crowd_from(stretch)
+        return process.runnable > CROWDED * room and _crowds_itself(stretch, (process,))
     switches = (process.voluntary + process.involuntary) / stretch.duration_s
     return process.workers > CROWDED * room and switches > SWITCHES * room
 
 
-def _crowd_from(stretch: Stretch) -> float:
-    """How many runnable threads are a crowd: two for each CPU, more where neighbours left us little of them."""
-    part = stretch.run_s / (stretch.duration_s * stretch.cpus)
-    return CROWDED * max(1.0, stretch.cpus) / min(1.0, part) if part >= _LEAST_PART else math.inf
+def _crowds_itself(stretch: Stretch, processes: Sequence[ProcessStretch]) -> bool:
+    """Whether waiting is these processes' own doing, and not that of neighbours on the machine."""
+    if stretch.run_s >= _OWN_DOING * stretch.duration_s * stretch.cpus:
+        return True
+    room = max(1.0, stretch.cpus)
+    switches = sum(process.voluntary + process.involuntary for process in processes) / stretch.duration_s
+    return sum(process.unhindered for process in processes) > room or switches > _HANDED_OVER * room
 
 
 def _crowd(items: Sequence[tuple[Stretch, tuple[ProcessStretch, ...]]]) -> Crowd:
@@ -161,7 +171,6 @@ def _crowd(items: Sequence[tuple[Stretch, tuple[ProcessStretch, ...]]]) -> Crowd
         duration_s=duration_s,
         workers=sum(stretch.duration_s * process.workers for stretch, process in parts) / duration_s,
         runnable=sum(part_s * runnable for part_s, runnable in known) / duration_s if known else None,
-        crowd_from=sum(stretch.duration_s * _crowd_from(stretch) for stretch, _ in items) / duration_s,
         run_s=sum(process.run_s for _, process in parts),
         wait_s=sum(process.wait_s or 0.0 for _, process in parts),
         system_s=sum(process.system_s for _, process in parts),

@@ -56,7 +56,7 @@ def _of_threads(crowd: Crowd, signals: Signals) -> Evidence:
         what = f"{crowd.workers:.0f} threads that work"
     else:
         counter, value, unit = "threads that wanted a CPU at once", crowd.runnable, "threads"
-        threshold = crowd.crowd_from
+        threshold = CROWDED * max(1.0, crowd.cpus)
         what = f"{crowd.workers:.0f} threads that work, {crowd.runnable:.1f} of them wanting a CPU at once"
     asked = f"; {place.setter} asked for {place.number}" if place else ""
     return Evidence(
@@ -86,7 +86,7 @@ def _of_pools(crowd: Crowd, signals: Signals) -> Evidence:
         counter="threads that wanted a CPU at once, all processes",
         value=crowd.runnable,
         unit="threads",
-        threshold=crowd.crowd_from,
+        threshold=CROWDED * max(1.0, crowd.cpus),
         message=f"pools inside pools: {len(crowd.pids)} processes of {_short(crowd.command)} with {each:.0f} threads "
         f"that work in each, {crowd.runnable:.1f} wanting a CPU at once, on {_cpus(crowd)}; {_price(crowd)}",
         cost_s=crowd.run_s,
@@ -103,7 +103,7 @@ def _of_processes(crowd: Crowd) -> Evidence:
         counter="threads that wanted a CPU at once, all processes",
         value=crowd.runnable,
         unit="threads",
-        threshold=MANY_PROCESSES / CROWDED * crowd.crowd_from,
+        threshold=MANY_PROCESSES * max(1.0, crowd.cpus),
         message=f"{len(crowd.pids)} processes of {_short(crowd.command)} that work, {crowd.runnable:.1f} wanting a CPU "
         f"at once, on {_cpus(crowd)}; {_price(crowd)}",
         cost_s=crowd.run_s,

@@ -1,0 +1,121 @@
+"""The programs of two rooms through a real `wattleak measure`: each bad one is seen, each good one is silent.
+
+One measurement holds a good and a bad program, one after the other, each as __main__ of a fork of a Python that has
+imported the framework: only the seconds of the import are shared. Where the number of threads is read when a library is
+loaded (sklearn), each is a Python of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from wattleak.smells.registry import find_room, pairs
+
+if TYPE_CHECKING:
+    from tests.conftest import CommandLine
+
+ALONE = (
+    "-c",
+    "import subprocess, sys\nfor word in sys.argv[1:]: subprocess.run([sys.executable, *word.split('?')], check=True)",
+)
+FORKED = (
+    "-c",
+    """
+import importlib, os, runpy, sys
+importlib.import_module(sys.argv[1])
+for word in sys.argv[2:]:
+    pid = os.fork()
+    if pid == 0:
+        sys.argv = word.split("?")
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        sys.exit()
+    assert os.waitpid(pid, 0)[1] == 0
+""",
+)
+# Neighbours must not decide whether a second or ten pass while a program trains.
+FIRST = """
+import os, sys
+try:
+    open("/proc/self/autogroup", "w").write("-20")
+except OSError:
+    pass
+os.execv(sys.executable, [sys.executable, "-m", "wattleak", *sys.argv[1:]])
+"""
+
+
+def needs(framework: str) -> None:
+    module = {"torch": "torch", "keras": "tensorflow", "sklearn": "sklearn"}[framework]
+    if find_spec(module) is None:
+        if os.environ.get("WATTLEAK_REQUIRE_FRAMEWORKS") == "1":
+            pytest.fail(f"{module} is required and not installed")
+        pytest.skip(f"{module} is not installed")
+
+
+def measured(wattleak: CommandLine, *words: str) -> dict[str, Any]:
+    env = {name: value for name, value in wattleak.env.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST, "measure", "--json", "--", sys.executable, *words],
+        cwd=wattleak.folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+        start_new_session=True,
+    )
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def evidence(document: dict[str, Any], code: str) -> list[dict[str, Any]]:
+    return [item for place in document["observed"]["places"] if place["code"] == code for item in place["evidence"]]
+
+
+@pytest.mark.parametrize(
+    ("framework", "arguments", "setter"),
+    [
+        pytest.param("torch", "--train-images?300", "torch.set_num_threads", marks=pytest.mark.torch),
+        pytest.param("keras", "--train-images?2000", "set_intra_op_parallelism_threads", marks=pytest.mark.keras),
+        pytest.param("sklearn", "--train-images?300?--epochs?2", "OMP_NUM_THREADS", marks=pytest.mark.sklearn),
+    ],
+)
+def test_more_threads_than_cpus(wattleak: CommandLine, framework: str, arguments: str, setter: str) -> None:
+    needs(framework)
+    pair = pairs(find_room("PAR001").smell)[framework]
+    words = [f"{pair.good}?{arguments}", f"{pair.bad}?{arguments}"]
+    how = ALONE if framework == "sklearn" else (*FORKED, framework)
+
+    document = measured(wattleak, *how, *words)
+
+    (seen,) = evidence(document, "PAR001")
+    assert seen["path"] == str(pair.bad)
+    assert setter in pair.bad.read_text().splitlines()[seen["line"] - 1]
+    assert f"asked for {8 * len(os.sched_getaffinity(0))}" in seen["message"]
+    assert seen["value"] > seen["threshold"] == 2 * len(os.sched_getaffinity(0))
+    assert seen["cost_s"] > 0
+    assert evidence(document, "ENV001") == []
+
+
+@pytest.mark.parametrize(
+    "framework", [pytest.param("torch", marks=pytest.mark.torch), pytest.param("keras", marks=pytest.mark.keras)]
+)
+def test_a_library_path_that_is_set_in_vain(wattleak: CommandLine, framework: str) -> None:
+    needs(framework)
+    pair = pairs(find_room("ENV001").smell)[framework]
+    words = [f"{program}?--help" for program in (pair.good, pair.bad)]  # the path is set before anything is read
+
+    document = measured(wattleak, *FORKED, framework, *words)
+
+    (seen,) = evidence(document, "ENV001")
+    assert seen["path"] == str(pair.bad)
+    assert "LD_LIBRARY_PATH" in pair.bad.read_text().splitlines()[seen["line"] - 1]
+    assert seen["value"] == 2  # folders that the program added
+    assert evidence(document, "PAR001") == []
