@@ -18,8 +18,6 @@ from wattleak.footprint.terms import scaled
 from wattleak.model import Term
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wattleak.model import Estimate
 
 SOURCE = "US EPA, Greenhouse Gas Equivalencies Calculator"
@@ -53,8 +51,3 @@ def equivalents(carbon_g: Estimate) -> tuple[Term, ...]:
         Term(item.name, item.unit, scaled(carbon_g, 1 / item.g_per_unit), SOURCE, YEAR, item.note)
         for item in EQUIVALENTS
     )
-
-
-def sentence(terms: Iterable[Term]) -> str:
-    """`0.41 km driven by an average US passenger car; ...`."""
-    return "; ".join(f"{term.amount.value:.3g} {term.unit} {term.note}" for term in terms)
