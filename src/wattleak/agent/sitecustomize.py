@@ -9,7 +9,7 @@ import sys
 def _boot() -> None:
     folder = __file__.rpartition("/")[0] or __file__.rpartition("\\")[0]
     try:
-        from wattleak_agent import boot
+        from wattleak_agent import boot  # type: ignore[import-not-found]
 
         boot(folder)
     except Exception:  # measure says that no agent reported; the program must not notice
@@ -20,4 +20,4 @@ def _boot() -> None:
 
 _boot()
 del sys.modules["sitecustomize"], _boot
-import sitecustomize  # noqa: E402, F401 - the next one; where there is none, the error is the one that site expects
+import sitecustomize  # type: ignore[import-not-found] # noqa: E402, F401 - the next one; where there is none, the error is the one that site expects

@@ -33,7 +33,7 @@ def boot(folder: str) -> None:
             os.close(descriptor)
     except OSError:
         return  # nowhere to write to: as if we were not here
-    sys.meta_path.insert(0, Finder(target, folder))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Finder(target, folder))
 
 
 class Finder:
