@@ -268,6 +268,16 @@ def validate(model, loader):
 """
 
 NEGATIVES = {
+    "written for PyTorch before 0.4": """
+        from torch.autograd import Variable
+        def validate(model, loader, loss_fn):
+            model.eval()
+            losses = 0
+            for src, tgt in loader:
+                logits = model(Variable(src, volatile=True))
+                losses += loss_fn(logits, Variable(tgt, volatile=True)).data[0]
+            return losses / len(loader)
+        """,
     "decorator": VALIDATE.format(decorator="@torch.no_grad()"),
     "inference mode": VALIDATE.format(decorator="@torch.inference_mode()"),
     "decorator without a call": VALIDATE.format(decorator="@torch.no_grad"),

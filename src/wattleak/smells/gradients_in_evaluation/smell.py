@@ -126,7 +126,9 @@ def detect(module: Module, *, cpus: int) -> Iterator[Finding]:  # noqa: ARG001 -
 
 
 def _found(module: Module) -> Iterator[tuple[ast.expr, str, Fix | None, Confidence]]:
-    for each in evaluations(module):
+    # PyTorch before 0.4 turned gradients off by the inputs, Variable(x, volatile=True), and later ones ignore that.
+    written_for_old_torch = "volatile=True" in module.text
+    for each in () if written_for_old_torch else evaluations(module):
         called = ast.unparse(each.run.func)
         says = f"{called}(...) keeps what a backward pass needs for each batch of this evaluation, {_UNUSED}"
         yield each.run, says, evaluation_fix(module, each), Confidence.HIGH if each.is_known else Confidence.MEDIUM
