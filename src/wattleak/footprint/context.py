@@ -50,7 +50,7 @@ def matters(energy_j: Estimate, carbon: Carbon | None = None) -> str:
 
 def one_run(energy_j: Estimate, carbon: Carbon | None = None) -> str:
     """Whether one run matters, what a fleet would make of it, and when measuring it further pays."""
-    fleet = _kwh(energy_j.value * FLEET_RUNS)
+    fleet = of_a_million(energy_j.value)
     pays = round(EXPERIMENT_RUNS / HOPED_FOR)
     return (
         f"{matters(energy_j, carbon)}; a million such runs use {fleet}; an experiment on it ({EXPERIMENT_RUNS} runs) "
@@ -77,8 +77,9 @@ def pays_after(cost_j: float, saved_per_run_j: float) -> int | None:
     return -(-cost_j // saved_per_run_j).__int__() if saved_per_run_j > 0 else None
 
 
-def _kwh(joules: float) -> str:
-    kwh = joules / _J_PER_KWH
+def of_a_million(run_j: float) -> str:
+    """What a million runs of so many joules come to: `10 kWh`."""
+    kwh = run_j * FLEET_RUNS / _J_PER_KWH
     for size, unit in ((1e6, "GWh"), (1e3, "MWh"), (1.0, "kWh")):
         if kwh >= size:
             return f"{_count(kwh / size)} {unit}"

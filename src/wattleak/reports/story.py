@@ -405,10 +405,17 @@ def _own_cost(experiment: Experiment, comparison: Comparison) -> list[str]:
     (spent,) = cost.energy_j
     said += f"; {context.matters(spent)}"
     for pair in comparison.pairs:
-        saved = pair.metrics.get("attributed_energy_j")
-        if pair.verdict is Verdict.SAVING and saved is not None:
-            runs = context.pays_after(spent.value, saved.reference - saved.candidate)
-            said += "" if runs is None else f"; given back after {words.count(runs, 'run')} of {pair.candidate}"
+        energy = pair.metrics.get("attributed_energy_j")
+        if energy is None or pair.verdict not in {Verdict.SAVING, Verdict.COSTS_MORE}:
+            continue
+        if energy.low is None or energy.high is None or energy.low <= 0 <= energy.high:
+            continue  # the verdict is about something else, and the energy is not shown to differ
+        saved_j = energy.reference - energy.candidate
+        more = "less" if saved_j > 0 else "more"
+        said += f"; a million runs of {pair.candidate} use {context.of_a_million(abs(saved_j))} {more}"
+        runs = context.pays_after(spent.value, saved_j)
+        if pair.verdict is Verdict.SAVING and runs is not None:
+            said += f", and {words.count(runs, 'run')} of it give back what finding that cost"
     return [said]
 
 

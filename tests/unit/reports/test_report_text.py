@@ -180,3 +180,28 @@ def test_the_command_that_repeats_an_experiment_gives_the_same_variants():
 
     named = [after for before, after in pairwise(words) if before == "--variant"]
     assert variants_from([], named, [], shell=False) == plan.design.variants
+
+
+@pytest.mark.parametrize(
+    ("verdict", "candidate_j", "says"),
+    [
+        (
+            Verdict.SAVING,
+            60.0,
+            "a million runs of bad use 11 kWh less, and 49 runs of it give back what finding that cost",
+        ),
+        (Verdict.COSTS_MORE, 140.0, "a million runs of bad use 11 kWh more"),
+    ],
+)
+def test_an_experiment_says_what_its_answer_comes_to(verdict, candidate_j, says):
+    """1944 J over 18 runs; 40 J a run between the two: 40 MJ over a million runs are 11 kWh, 1944 / 40 = 48.6."""
+    pair = examples.compared(verdict=verdict)
+    energy = replace(
+        pair.metrics[pair.primary_metric], name="attributed_energy_j", reference=100.0, candidate=candidate_j
+    )
+    unsure = replace(pair, metrics={**pair.metrics, "attributed_energy_j": replace(energy, low=-0.1, high=0.5)})
+    assert "a million" not in render_comparison(examples.experiment(), examples.comparison(unsure), style=UNICODE)
+    pair = replace(pair, metrics={**pair.metrics, "attributed_energy_j": energy})
+    said = " ".join(render_comparison(examples.experiment(), examples.comparison(pair), style=UNICODE).split())
+    assert says in said
+    assert "less" not in said.partition("this experiment itself")[2] or verdict is Verdict.SAVING
