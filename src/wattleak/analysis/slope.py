@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scipy.stats import theilslopes
-
 from wattleak.model import Interval
 from wattleak.model.watching import Slope
 
@@ -29,6 +27,8 @@ def slope(times_s: Sequence[float], values: Sequence[float], *, level: float = _
     """
     if len(times_s) < FEWEST or times_s[-1] <= times_s[0]:
         return None
+    from scipy.stats import theilslopes  # noqa: PLC0415 - takes a second, which a short look need not wait for
+
     step = -(-len(times_s) // _MOST)
     some_s, some = times_s[::step], values[::step]
     found = theilslopes(some, some_s, alpha=level)
