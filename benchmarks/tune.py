@@ -80,8 +80,8 @@ def lowest_mean(curve: dict[str, float], noise: NoiseModel, blocks: int, times: 
     return right / times
 
 
-def scripted() -> tuple[list[str], bool]:
-    rows, passed = [], True
+def scripted() -> list[str]:
+    rows = []
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for curve, costs in CURVES.items():
             for noise in NOISES:
@@ -91,13 +91,12 @@ def scripted() -> tuple[list[str], bool]:
                 energy = statistics.fmean(item[4] for item in done)
                 blocks = max(1, round(runs / len(costs)))
                 plain = lowest_mean(costs, noise, blocks)
-                passed = passed and right >= 0.95 * TIMES and runs <= 0.6 * grid
                 rows.append(
                     f"| {curve} | {noise.title} | {right} | {kept} | {runs:.1f} of {grid} | {1 - runs / grid:.0%} | "
                     f"{1 - energy:.0%} | {plain:.1%} ({blocks} blocks) |"
                 )
                 print(rows[-1], flush=True)
-    return rows, passed
+    return rows
 
 
 def real() -> dict[str, object]:
@@ -105,7 +104,7 @@ def real() -> dict[str, object]:
     folder = Path(tempfile.mkdtemp())
     (folder / "train.py").write_text(HGB)
     words = [
-        "tune", "-F", "OMP_NUM_THREADS=32,8,4,2,1", "--steps", "4", "--json", "-q",
+        "tune", "-F", "OMP_NUM_THREADS=32,8,4,2,1", "--steps", "12", "--interval", "0.05", "--blocks", "6", "--json", "-q",
         "--seed", "20261121", "--", sys.executable, "train.py",
     ]  # fmt: skip
     done = subprocess.run(
@@ -122,12 +121,17 @@ def real() -> dict[str, object]:
 
 def run(words: list[str] | None = None) -> None:
     """Write docs/results/tune.md."""
-    rows, passed = scripted()
-    print("every row passes" if passed else "NOT EVERY ROW PASSES")
-    if words == ["scripted"]:
-        return
-    document = real()
-    print(document["text"])
+    rows = scripted()
+    if words != ["scripted"]:
+        write(rows, str(real()["text"]))
+
+
+def write(rows: list[str], real_text: str) -> None:
+    """The page, from the rows of the scripted searches and the report of the real one."""
+    cells = [row.split(" | ") for row in rows]
+    found = [int(cell[2]) for cell in cells]
+    made = [cell[4].split(" of ") for cell in cells]
+    fewer = [1 - float(runs) / float(grid) for runs, grid in made]
     facts = fingerprint()
     head = "| curve | noise | found of 100 | best not thrown out | runs | fewer runs | less energy | lowest mean of as many runs |"
     table = "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
@@ -135,22 +139,26 @@ def run(words: list[str] | None = None) -> None:
 
 {TIMES} searches of each curve under each noise, through the real pipeline with scripted costs (`wattleak selftest` uses the
 same one): 12 blocks at most, 6 fresh blocks of winner and reference, 1 warm-up block, level 95 %. *Runs*: all that were
-made, warm-ups and fresh ones included, of those of the full grid (every setting in every block of the race). *Best not
-thrown out*: the race promises 95. *Lowest mean of as many runs*: a plain grid that makes the same number of runs and
-takes the lowest mean; it names a setting as often, and says neither how sure that is nor what is saved.
+made, warm-ups and fresh ones included, of those of the full grid (every setting in every block of the race). *Less energy*:
+against the same grid; the dear settings leave first. *Best not thrown out*: the race promises 95. *Lowest mean of as many
+runs*: a plain grid that makes the same number of runs and takes the lowest mean. On these curves it names the best setting
+as often; it does not say how sure that is, nor what is saved.
 
 {table}
 
-{"Every row finds the optimum in 95 of 100 searches or more, with at least 40 % fewer runs." if passed else "Not every row passes."}
+The optimum is found in at least {min(found)} of 100 searches in every row. At least 40 % fewer runs: {sum(part >= 0.4 for part in fewer)} of
+{len(fewer)} rows; the fewest are {min(fewer):.0%}, where settings are noisy for how close they are.
 
 ## Real processes: threads of a histogram gradient boosting on 2 CPUs
 
 scikit-learn's `HistGradientBoostingClassifier`, 1,000 rows, 3 iterations a training, `OMP_NUM_THREADS` 32, 8, 4, 2, 1,
-4 trainings (`--steps 4`) after the first in each process; 32 threads had been seen to be 45 times dearer in CPU time on
-2 CPUs. Other programs used this machine at the same time.
+12 trainings (`--steps 12`) after the first in each process. 32 threads had been seen to be 45 times dearer in CPU time on
+2 CPUs. Other programs kept this machine busy all the time (15 runnable processes on average), so wall times are
+long, two threads that wait for each other are dearer than on an idle machine, and intervals are wide; the order of the
+runs was random in each block.
 
 ```
-{str(document["text"]).rstrip()}
+{real_text.rstrip()}
 ```
 
 Machine: {facts["cpu"]}, {facts["cpus_allowed"]} CPUs allowed, hypervisor {facts["hypervisor"]}, {facts["system"]},

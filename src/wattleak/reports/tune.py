@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wattleak.reports.style import Style
 
 _COLUMNS = 110
+_DECADES = 50.0  # ratio of costs beyond which each has a unit of its own
 _BAR = 16  # blocks of the longest bar
 _ROLES = {
     Standing.CHOSEN: "good",
@@ -103,35 +104,34 @@ def curve_table(tuning: Tuning) -> list[tuple[str, ...]]:
     """Head and one row for each setting."""
     unit = words.unit(tuning.metric)
     known = [end for item in tuning.settings for end in (item.cost, item.cost_low, item.cost_high) if end is not None]
-    symbol, size = units.fitting(known, unit) if known else (unit, 1.0)
-    ratio = max(known) / min(known) if known else 1.0
+    decades = bool(known) and max(known) > _DECADES * min(known)  # one unit would turn the cheap end to dust
+    symbol, size = units.fitting(known, unit)
+    label, labels = _labels(tuning)
     rows: list[tuple[str, ...]] = []
     for item in tuning.settings:
         cost = cost_range = dearer = dearer_range = ""
         if item.cost is not None:
-            # On a curve that spans decades one unit would turn the cheap end to dust.
-            if ratio > 1000:
+            if decades:
                 symbol, size = units.fitting((item.cost,), unit)
             cost = f"{units.number(item.cost / size)} {symbol}".rstrip()
         if item.cost_low is not None and item.cost_high is not None:
             cost_range = f"[{units.number(item.cost_low / size)}, {units.number(item.cost_high / size)}]"
         if item.change is not None:
             dearer, dearer_range = units.change_with_interval(item.change, item.low, item.high)
-        than = "" if item.against is None else item.against
-        rows.append(
-            (
-                item.name,
-                cost,
-                cost_range,
-                dearer,
-                dearer_range,
-                than,
-                str(item.blocks),
-                _standing(item, tuning.reference),
-            )
-        )
-    head = ("setting", words.title(tuning.metric), "[95 %]", "dearer by", "[race interval]", "than", "blocks", "")
+        than = labels.get(item.against or "", "")
+        said = _standing(item, tuning.reference)
+        rows.append((labels[item.name], cost, cost_range, dearer, dearer_range, than, str(item.blocks), said))
+    head = (label, words.title(tuning.metric), "[95 %]", "dearer by", "[race interval]", "than", "blocks", "")
     return [head, *rows]
+
+
+def _labels(tuning: Tuning) -> tuple[str, dict[str, str]]:
+    """What the column of the settings is called, and each setting in it: of a single factor its level is enough."""
+    factors = {name for item in tuning.settings for name in item.levels}
+    if len(factors) != 1:
+        return "setting", {item.name: item.name for item in tuning.settings}
+    (factor,) = factors
+    return factor, {item.name: item.levels[factor] for item in tuning.settings}
 
 
 def tuning_document(experiment: Experiment, tuning: Tuning) -> dict[str, Any]:
@@ -245,11 +245,10 @@ def _how_sure(tuning: Tuning) -> str:
 def _quality(experiment: Experiment, tuning: Tuning) -> str:
     states = {item.name: item.quality for item in tuning.settings}
     if all(state is QualityState.NOT_MEASURED for state in states.values()):
-        why = " (a short plan has no result)" if experiment.plan.design.short is not None else ""
-        return (
-            f"Quality was not measured{why}: cost alone decided, and nothing says that the result is as good. "
-            "--quality accuracy:max:0.01 makes it count."
-        )
+        remedy = "--quality accuracy:max:0.01 makes it count."
+        if experiment.plan.design.short is not None:
+            remedy = "A short plan has no result: a few full runs with --quality say it."
+        return f"Quality was not measured: cost alone decided, and nothing says that the result is as good. {remedy}"
     worse = [name for name, state in states.items() if state is QualityState.WORSE]
     unsure = [item.name for item in tuning.settings if item.standing is Standing.UNSURE]
     target = experiment.plan.design.quality
