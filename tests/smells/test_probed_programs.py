@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ HERE = Path(__file__).parent / "probed"
 SMELLS = Path(__file__).parents[2] / "src" / "wattleak" / "smells"
 STUDIES = {
     "MOD001": (SMELLS / "improper_model_reuse", ("--epochs", "4", "--train-images", "128", "--batch", "16")),
-    "REF001": (SMELLS / "unreleased_tensor_references", ("--train-images", "1200", "--batch", "16")),
+    "REF001": (SMELLS / "unreleased_tensor_references", ("--train-images", "1984", "--batch", "32")),
     "BAT001": (SMELLS / "minibatch_mismatch", ("--train-images", "300")),
 }
 
@@ -38,7 +39,8 @@ class Seen:
             for kind in marks
         }
         words = [str(path) for path in (*self.silent, *self.seen)]
-        words += ["?".join((str(path), *more)) for path, more in self.studies.values()]
+        images = str(small_images(wattleak.folder))
+        words += ["?".join((str(path), "--data", images, *more)) for path, more in self.studies.values()]
         results = wattleak.folder / "results.json"
         driver = [sys.executable, str(HERE / "one_by_one.py"), modules, str(results), *words]
         env = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -57,6 +59,19 @@ class Seen:
     def of(self, path: Path) -> set[tuple[str, str, int]]:
         """(code, file, line) of what was seen in a program."""
         return self.by_program.get(str(path), set())
+
+
+def small_images(folder: Path) -> Path:
+    """Fewer and smaller images than the studies have: enough to train on, and quick."""
+    random = np.random.default_rng(0)
+    arrays = {
+        f"{part}_{what}": random.integers(0, top, size, dtype=np.uint8)
+        for part, count in (("train", 1984), ("test", 64))
+        for what, top, size in (("images", 256, (count, 24, 24)), ("labels", 10, (count,)))
+    }
+    path = folder / "small.npz"
+    np.savez(path, **arrays)
+    return path
 
 
 def marked(path: Path) -> set[tuple[str, str, int]]:

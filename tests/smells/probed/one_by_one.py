@@ -6,6 +6,7 @@ Each program is __main__ in a process of its own, with the agent's hooks in plac
 code. Only the seconds that the import takes are shared.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -20,6 +21,8 @@ def next_program(words: list[str], results: list[dict]) -> list[str] | None:
     for word in words:
         pid = os.fork()
         if pid == 0:
+            cpus = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {cpus[os.getpid() % len(cpus)]})  # threads would spin for each other
             return word.split("?")
         _, status, used = os.wait4(pid, 0)
         code = os.waitstatus_to_exitcode(status)
@@ -39,6 +42,9 @@ def main() -> None:
     sys.argv = words
     sys.path.insert(0, str(Path(words[0]).parent))
     runpy.run_path(words[0], run_name="__main__")
+    atexit._run_exitfuncs()  # the end of a program, without the half second in which all of torch is taken apart
+    sys.stdout.flush()
+    os._exit(0)
 
 
 main()

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-loader = DataLoader(TensorDataset(torch.randn(480, 4000, 8)), batch_size=1)
+loader = DataLoader(TensorDataset(torch.randn(420, 1500, 8)), batch_size=1)
 model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 1))
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
 for step, (rows,) in enumerate(loader):
