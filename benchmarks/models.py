@@ -9,7 +9,6 @@ import json
 import platform
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,19 +24,19 @@ TITLES = {model.name: model.title for model in MODELS}
 
 def run(asked: list[str]) -> None:
     command = [sys.executable, "-m", "wattleak", "study", "models", "--json", "--store", str(STORE), *asked]
-    began = time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.returncode)
     document = json.loads(done.stdout)
     path = RESULTS / "models.md"
-    path.write_text(page(document, time.monotonic() - began), encoding="utf-8")
+    path.write_text(page(document), encoding="utf-8")
     (STORE / "document.json").write_text(done.stdout, encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
 
 
-def page(document: dict[str, Any], took_s: float) -> str:
+def page(document: dict[str, Any]) -> str:
     parts = {part["part"]: part for part in document["parts"]}
+    took_s = sum(run["duration_s"] for part in document["parts"] for run in (*part["runs"], *part["warmup_runs"]))
     facts = document["parts"][0]["environment"]
     accelerator = next((facts[key] for key in ("gpus", "gpu") if facts.get(key)), "none")
     lines = [
@@ -49,7 +48,7 @@ def page(document: dict[str, Any], took_s: float) -> str:
         "",
         f"Machine: {facts['cpu']}, {facts['cpus_allowed']} CPUs allowed, hypervisor {facts['hypervisor']}, {facts['system']};",
         f"accelerator: {accelerator}. Python {platform.python_version()}, PyTorch {version('torch')}, torchvision {version('torchvision')}.",
-        f"{datetime.now(UTC):%Y-%m-%d}, {took_s / 60:.0f} minutes in all.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {took_s / 60:.0f} minutes of runs. {shared(document)}",
         f"Data: {document['data']}.",
         f"{document['weights'][0].upper()}{document['weights'][1:]}.",
         "",
@@ -68,6 +67,18 @@ def page(document: dict[str, Any], took_s: float) -> str:
         lines += [""]
     lines += published(document["published"])
     return "\n".join(lines) + "\n"
+
+
+def shared(document: dict[str, Any]) -> str:
+    """What to say where others worked on the machine at the same time: threads that spin use a CPU that is theirs."""
+    busy = [row["cpu_utilisation"]["time_weighted"] for part in document["parts"] for row in part["models"]]
+    known = [share for share in busy if share is not None]
+    if not known or max(known) > 0.4:
+        return ""
+    return (
+        f"Other work ran on it all the time: these programs, with one thread each, got {share(min(known))} to {share(max(known))} of\n"
+        "its CPUs, so wall times say nothing and are several times those of a quiet machine; CPU time is what can be compared."
+    )
 
 
 def words_of(part: dict[str, Any]) -> str:

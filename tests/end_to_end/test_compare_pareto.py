@@ -24,7 +24,7 @@ print('WATTLEAK {"auc": %f}' % (float(sys.argv[2]) + jitter))
 
 def words(wattleak: CommandLine, *more: str) -> list[str]:
     (wattleak.folder / "program.py").write_text(PROGRAM)
-    named = {"small": "60 0.90", "large": "400 0.95", "wasteful": "600 0.92"}
+    named = {"small": "40 0.90", "large": "250 0.95", "wasteful": "1000 0.92"}
     variants = [w for name, args in named.items() for w in ("--variant", f"{name}=python -S program.py {args}")]
     return ["compare", *variants, "--blocks", "4", "--warmups", "0", "--quality", "auc", "--metric", "cpu_s", *more]
 

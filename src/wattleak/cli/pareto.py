@@ -108,8 +108,7 @@ def _from_file(path: Path, args: Namespace, settings: Settings) -> int:
         raise UsageError("the page is of an experiment, and these are runs of somebody else's", "leave --report out")
     text = read_text(path)
     if text.lstrip().startswith("{"):
-        front = _of_document(path, text, settings)
-        _print_alone(front, str(path), args)
+        _print_alone(_of_document(path, text, settings), str(path), args)
         return ExitCode.DONE
     if recognise(path, text) not in TABLE_FORMATS:
         raise UsageError(

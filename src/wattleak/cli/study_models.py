@@ -121,6 +121,7 @@ def _parts(args: Namespace, settings: Settings) -> list[Part]:
         raise UsageError("--full trains to the end, and --steps or --for end a run early", "leave one of them out")
     warmups = settings.warmups if args.warmups is not None else 1
     own_blocks = settings.blocks if args.blocks is not None else None
+    words: tuple[str, ...]
     if args.full:
         words = ("--epochs", "5")
         return [Part("training", "fine-tuning of all", models, words, own_blocks or 5, warmups)]
@@ -135,7 +136,7 @@ def _parts(args: Namespace, settings: Settings) -> list[Part]:
     )
     smallest = tuple(sorted(models, key=lambda model: model.gmacs)[:2])
     least = max(model.least for model in smallest)
-    words = ("--image-size", str(least), "--train-images", "640", "--epochs", "3", "--batch", "32")
+    words = ("--image-size", str(least), "--train-images", "640", "--epochs", "2", "--batch", "32")
     warm = warmups if args.warmups is not None else 0
     real = Part("training", "fine-tuning of the two smallest", smallest, words, own_blocks or 6, warm)
     return [steps, real]

@@ -461,7 +461,7 @@ def front(found: Front) -> Spec:
         "title": found.plane.quality.metric,
     }
     firm = {"condition": {"test": "datum.standing === 'dominated'", "value": 0.4}, "value": 1}
-    names = [row["variant"] for row in rows]
+    names = [placed.name for placed in found.candidates]
     tooltip = [{"field": name} for name in ("variant", "cost", "quality", "standing")]
     return {
         **_head(rows, height=320),

@@ -170,13 +170,13 @@ def _statements(front: Front) -> Iterator[str]:
 def front_table(front: Front) -> list[tuple[str, ...]]:
     """Head and rows as text, by rising cost."""
     plane = front.plane
-    head = ("candidate", words.title(plane.cost), "95 % range", plane.quality.metric, "95 % range", "standing")
-    head = tuple(cell.replace("95 %", f"{100 * plane.level:g} %") for cell in head)
+    ends = f"{100 * plane.level:g} % range"
+    head = ("candidate", words.title(plane.cost), ends, plane.quality.metric, ends, "standing")
     quality = _figures([placed.quality for placed in front.candidates])
     rows = []
-    for placed, (figure_, ends) in zip(front.candidates, quality, strict=True):
+    for placed, (shown, quality_ends) in zip(front.candidates, quality, strict=True):
         cost, cost_ends = _cost(placed.cost, words.unit(plane.cost))
-        rows.append((placed.name, cost, cost_ends, figure_, ends, standing(placed)))
+        rows.append((placed.name, cost, cost_ends, shown, quality_ends, standing(placed)))
     return [head, *rows]
 
 
