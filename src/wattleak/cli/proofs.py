@@ -20,13 +20,16 @@ _NEWEST = 5  # proofs that are looked into
 
 
 def with_proofs(observed: Observations, store: SqliteStore, settings: Settings) -> Observations:
-    """The same, with each place measured whose line, word for word, the newest finished proof of it had a fix for."""
+    """The same, with what the newest finished proof says of each place whose line, word for word, it had a fix for.
+
+    Such a place is measured, unless the proof says that it cannot tell.
+    """
     places = list(observed.places)
     open_ = [number for number, place in enumerate(places) if place.path is not None]
     if not open_:
         return observed
     for identity, proof in _proofs(store, settings):
-        matches = {number: _treatment(proof, places[number]) for number in open_}
+        matches = {number: treatment_of(proof, places[number]) for number in open_}
         named = {number: name for number, name in matches.items() if name is not None}
         if not named:
             continue
@@ -52,7 +55,7 @@ def _proofs(store: SqliteStore, settings: Settings) -> Iterator[tuple[str, Proof
             yield item.id, proof
 
 
-def _treatment(proof: Proof, place: Place) -> str | None:
+def treatment_of(proof: Proof, place: Place) -> str | None:
     """The variant that tried a fix of this place: of it alone where there is one."""
     suspect = next((suspect for suspect in proof.suspects if _is_at(suspect, place, proof.root)), None)
     if suspect is None:
@@ -77,9 +80,10 @@ def _comparison(store: SqliteStore, identity: str) -> Comparison:
 
 
 def _measured(place: Place, identity: str, comparison: Comparison, name: str) -> Place:
-    from wattleak.model import EvidenceLevel
+    from wattleak.model import EvidenceLevel, Verdict
     from wattleak.reports import words
 
     pair = next(pair for pair in comparison.pairs if pair.candidate == name)
-    said = f"measured by experiment {identity}, {name} against original: {words.headline(pair)}. {words.sentence(pair)}"
-    return replace(place, level=EvidenceLevel.MEASURED, proof=identity, measured=said)
+    said = f"experiment {identity}, {name} against original: {words.headline(pair)}. {words.sentence(pair)}"
+    level = place.level if pair.verdict is Verdict.NOT_ENOUGH_RUNS else EvidenceLevel.MEASURED
+    return replace(place, level=level, proof=identity, measured=said)
