@@ -10,14 +10,15 @@ if TYPE_CHECKING:
 
     from .agent import Agent
 
-Stack = tuple  # of (code, line, offset of the instruction), innermost first
+    Stack = tuple[tuple[CodeType, int, int], ...]  # code, line, offset of the instruction; innermost first
+
 _ranges: dict[CodeType, tuple[tuple[int, int], ...]] = {}
 _OF_CLASSES = ("__init__", "__new__", "__post_init__", "__init_subclass__", "<listcomp>", "<genexpr>", "<dictcomp>")
 
 
 def stack(agent: Agent, frame: FrameType | None, most: int = 6) -> Stack:
     """The frames of the user's own from `frame` outwards, without what they hold."""
-    found = []
+    found: list[tuple[CodeType, int, int]] = []
     frame = agent._places.next_own(frame)
     while frame is not None and len(found) < most:
         found.append((frame.f_code, frame.f_lineno, frame.f_lasti))

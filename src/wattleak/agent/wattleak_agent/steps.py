@@ -35,8 +35,10 @@ _monotonic = time.monotonic
 class Loop:
     """The steps of one optimizer or model."""
 
-    __slots__ = ("count", "device", "durations", "first_s", "framework", "kind", "last_s", "number", "ref")
-    __slots__ += ("rows", "rows_steps", "site", "stride", "told_rows", "update_s", "updates", "wait_s")
+    __slots__ = (
+        *("count", "device", "durations", "first_s", "framework", "kind", "last_s", "number", "ref"),
+        *("rows", "rows_steps", "site", "stride", "told_rows", "update_s", "updates", "wait_s"),
+    )
 
     def __init__(self, owner: Any, number: int, framework: str, kind: str, site: Site | None) -> None:
         self.number = number
