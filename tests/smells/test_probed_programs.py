@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,15 @@ class Seen:
         results = wattleak.folder / "results.json"
         driver = [sys.executable, str(HERE / "one_by_one.py"), modules, str(results), *words]
         env = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        done = wattleak("measure", "--output", "document.json", "--", *driver, env=env)
+        done = subprocess.run(
+            [*wattleak.command, "measure", "--output", "document.json", "--", *driver],
+            cwd=wattleak.folder,
+            env={**wattleak.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=290,
+        )
         assert done.returncode == 0, done.stderr
         ended = json.loads(results.read_text())
         assert {item["program"]: item["exit_code"] for item in ended if item["exit_code"]} == {}, done.stderr[-4000:]
