@@ -1,7 +1,7 @@
 """`wattleak tune` on curves whose optimum is known, and on a real one whose optimum everybody should know.
 
-    python -m benchmarks tune             100 searches of each curve and noise, scripted; then real processes, 2 CPUs
-    python -m benchmarks tune scripted    the first part only
+python -m benchmarks tune             100 searches of each curve and noise, scripted; then real processes, 2 CPUs
+python -m benchmarks tune scripted    the first part only
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.blocks import counting_blocks
-from wattleak.analysis.tuning import judge, never_worked
+from wattleak.analysis.race_costs import never_worked
+from wattleak.analysis.tuning import judge
 from wattleak.errors import MeasurementError, UsageError
 from wattleak.model import Experiment, Search, Stopping, StoppingRule
 
