@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
-    from wattleak.model.watching import Watched
     from wattleak.observation.watching import Watcher
 
 SUMMARY = "say what a process that already runs is doing"
@@ -85,17 +84,21 @@ def _as_json(watcher: Watcher, args: Namespace, *, every_s: float | None, durati
 
     from wattleak.documents.watching import watched_document
 
-    def put(watched: Watched) -> None:
-        print(json.dumps(watched_document(watched)), flush=True)
+    shown = 0
+
+    def put() -> None:
+        nonlocal shown
+        shown += 1
+        print(json.dumps(watched_document(watcher.state(thorough=True))), flush=True)
 
     if every_s is None:
         _until(watcher, duration_s or _JSON_S, lambda: None)
     else:
-        _until(watcher, duration_s, lambda: put(watcher.state(thorough=True)))
+        _until(watcher, duration_s, put)
     if args.loader_trace:
         watcher.trace_loader()
-    if every_s is None or args.loader_trace:
-        put(watcher.state(thorough=True))
+    if not shown or args.loader_trace:
+        put()
 
 
 def _on_screen(watcher: Watcher, args: Namespace, *, duration_s: float | None) -> None:
@@ -132,7 +135,7 @@ def _until(watcher: Watcher, duration_s: float | None, show: Callable[[], None])
                 if time.monotonic() >= ends_s:
                     return
                 wait_s = min(wait_s, ends_s - time.monotonic())
-            time.sleep(max(0.0, wait_s))
+            watcher.sleep(max(0.0, wait_s))
             watcher.look()
             if not watcher.ended:
                 show()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -61,6 +63,7 @@ class Watcher:
         self._stack = ExitStack()
         self._journal = Path()
         self._ended = False
+        self._death: select.poll | None = None  # tells when it ends
         self._power: tuple[Power, ...] = ()
         self._power_due_s = 0.0
         self._evidence: tuple[Evidence, ...] = ()
@@ -75,6 +78,11 @@ class Watcher:
         if not self._observer.looks:
             raise self._gone()
         with ExitStack() as stack:
+            with suppress(OSError):  # it has just ended, or the kernel is older than 5.3
+                descriptor = os.pidfd_open(self._pid)
+                stack.callback(os.close, descriptor)
+                self._death = select.poll()
+                self._death.register(descriptor, select.POLLIN)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wattleak-watch-")))
             if self._probed.meters:
                 stack.enter_context(recorder_beside(folder, self._probed, self._pid, run_id="watch"))
@@ -93,6 +101,13 @@ class Watcher:
     def wait_s(self) -> float:
         """Until the next look is due."""
         return self._observer.wait_s or 0.0
+
+    def sleep(self, seconds: float) -> None:
+        """Rest until the next look, or until the process ends."""
+        if self._death is None:
+            time.sleep(seconds)
+        else:
+            self._death.poll(seconds * 1000)
 
     def look(self) -> None:
         """Look at the tree once; `ended` says whether it was there."""

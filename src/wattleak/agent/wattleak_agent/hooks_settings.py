@@ -33,19 +33,19 @@ _MOST_SITES = 100
 _LARGEST_B = 1 << 20
 _DEEPEST = 200
 
-_settings = None  # of this process: several packages load this module
+_begun: list[_Settings] = []  # one for one process: several packages load this module
 
 
 def register(agent: Agent) -> None:
     """Compare the environment with what it was at the start, and listen from here on."""
-    global _settings  # noqa: PLW0603 - one for one process
-    if _settings is not None:
+    if _begun:
         return
-    _settings = _Settings(agent)
-    _settings.begin(sys._getframe(0))
-    agent.when_imported("torch", _settings.listen_to_torch)
-    agent.when_imported("threadpoolctl", _settings.listen_to_limits)
-    agent.when_imported("tensorflow", _settings.listen_to_tensorflow)
+    settings = _Settings(agent)
+    _begun.append(settings)
+    settings.begin(sys._getframe(0))
+    agent.when_imported("torch", settings.listen_to_torch)
+    agent.when_imported("threadpoolctl", settings.listen_to_limits)
+    agent.when_imported("tensorflow", settings.listen_to_tensorflow)
 
 
 class _Settings:

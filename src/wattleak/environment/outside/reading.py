@@ -84,7 +84,8 @@ def read_words(proc: Path, pid: int) -> tuple[str, ...]:
 
 
 def _tree(root_pid: int, proc: Path) -> Iterator[ProcessCounts]:
-    queue, seen = [root_pid], set()
+    queue = [root_pid]
+    seen: set[int] = set()
     while queue and len(seen) < _MOST_PROCESSES:
         pid = queue.pop(0)
         if pid in seen:

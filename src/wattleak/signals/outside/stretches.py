@@ -137,8 +137,9 @@ class _Change:
 
     def unhindered(self, duration_s: float) -> float:
         """The part of the time for which it would have been busy without waiting, if it slept for as long."""
-        rest_s = duration_s - (self.wait_s or 0.0)
-        return min(1.0, self.run_s / rest_s) if rest_s > 0 else min(1.0, self.run_s / duration_s)
+        # Threads are read one after the other: a wait may come out a little longer than the stretch.
+        rest_s = max(self.run_s, duration_s - (self.wait_s or 0.0))
+        return self.run_s / rest_s if rest_s > 0 else 0.0
 
     @classmethod
     def of(cls, before: ThreadCounts | None, after: ThreadCounts) -> _Change:

@@ -30,7 +30,7 @@ SWITCHES = 20_000.0  # a second and CPU, where the kernel does not count how lon
 THROTTLED = 0.05  # of the periods in which the group wanted a CPU
 _OWN_DOING = 0.5  # of the CPUs: who gets as much is held up by itself more than by neighbours
 _HANDED_OVER = 5_000.0  # switches a second and CPU; threads on timers and sockets stay far below
-_LEAST_S = 0.9  # that it lasted, in sum
+_LEAST_S = 0.7  # that it lasted, in sum
 _LEAST_SHARE = 0.1  # of the CPU time that was seen
 _LEAST_PERIODS = 20
 
