@@ -94,7 +94,7 @@ class TestThreads:
 
     def test_pools_in_a_pool_of_processes(self, tmp_path: Path) -> None:
         with program(THREADS + "workers(3, 2)", cpus=2) as process:
-            found = [item for item in seen(process, tmp_path) if item.counter.endswith("all processes")]
+            found = [item for item in seen(process, tmp_path, looks=4) if item.counter.endswith("all processes")]
 
         (evidence,) = found
         assert 5 < evidence.value < 7
