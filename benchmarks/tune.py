@@ -123,10 +123,11 @@ def run(words: list[str] | None = None) -> None:
     """Write docs/results/tune.md."""
     rows = scripted()
     if words != ["scripted"]:
-        write(rows, str(real()["text"]))
+        text = str(real()["text"])
+        write(rows, text, os.getloadavg()[0])
 
 
-def write(rows: list[str], real_text: str) -> None:
+def write(rows: list[str], real_text: str, load: float) -> None:
     """The page, from the rows of the scripted searches and the report of the real one."""
     cells = [row.split(" | ") for row in rows]
     found = [int(cell[2]) for cell in cells]
@@ -153,9 +154,8 @@ The optimum is found in at least {min(found)} of 100 searches in every row. At l
 
 scikit-learn's `HistGradientBoostingClassifier`, 1,000 rows, 3 iterations a training, `OMP_NUM_THREADS` 32, 8, 4, 2, 1,
 12 trainings (`--steps 12`) after the first in each process. 32 threads had been seen to be 45 times dearer in CPU time on
-2 CPUs. Other programs kept this machine busy all the time (15 runnable processes on average), so wall times are
-long, two threads that wait for each other are dearer than on an idle machine, and intervals are wide; the order of the
-runs was random in each block.
+2 CPUs. Load average of this machine at the end: {load:.1f}. On a busy one wall times are long, threads that wait for each
+other are dearer than on an idle one, and intervals are wide; the order of the runs is random in each block.
 
 ```
 {real_text.rstrip()}
