@@ -11,7 +11,7 @@ What the energy of a phase is read from:
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.attribution import attribute
@@ -26,6 +26,7 @@ _MOST_MOMENTS = 200  # attributed one by one
 _RESOLVED = 2.0  # samples that a moment must span on average to be read from the trace
 START_UP = "start-up"
 TRAINING = "training"
+AFTER = "after the training"
 _Moments = tuple[tuple[float, float], ...]
 
 
@@ -40,7 +41,9 @@ class Noted:
 
 
 def phases(trace: Trace, noted: Sequence[Noted], start_s: float, end_s: float) -> tuple[Phase, ...]:
-    """The phases of a run from `start_s` to `end_s`; start-up is what lies before the training. () without training."""
+    """The phases of a run from `start_s` to `end_s`: what lies before the training, the training, and what comes after
+    it, with the parts that hooks noted between. () without training.
+    """
     training = next((item for item in noted if item.name == TRAINING and item.moments), None)
     if training is None or end_s <= start_s:
         return ()
@@ -50,10 +53,15 @@ def phases(trace: Trace, noted: Sequence[Noted], start_s: float, end_s: float) -
     if first_s > start_s:
         rows.append(Noted(START_UP, first_s - start_s, ((start_s, first_s),)))
     rows.append(training)
-    rows += [item for item in noted if item.name != TRAINING and item.duration_s > 0]
+    others = [item for item in noted if item.name != TRAINING and item.duration_s > 0]
+    later = [item for item in others if item.moments and item.moments[0][0] >= last_s]
+    rows += [item for item in others if item not in later]
+    if last_s < end_s:
+        rows.append(Noted(AFTER, end_s - last_s, ((last_s, end_s),)))
+    rows += [replace(item, inside=item.inside or AFTER) for item in later]
     found = []
     for item in rows:
-        energy_j, by_interval = _energy(trace, item, (first_s, last_s))
+        energy_j, by_interval = _energy(trace, item, (last_s, end_s) if item.inside == AFTER else (first_s, last_s))
         found.append(
             Phase(
                 name=item.name,

@@ -40,6 +40,9 @@ def test_long_moments_are_read_from_the_trace():
     assert found["training"].energy_j.value == pytest.approx((28 * 2 + 4 * 4) * WATTS_PER_CPU)
     assert found["evaluation"].energy_j.value == pytest.approx(4 * 4 * WATTS_PER_CPU)
     assert found["evaluation"].share == pytest.approx(0.1)
+    assert found["after the training"].duration_s == pytest.approx(4.0)
+    whole = [phase.share for name, phase in found.items() if name != "evaluation"]
+    assert sum(whole) == pytest.approx(1.0)
     assert all(phase.by_interval for phase in found.values())
 
 
@@ -59,11 +62,20 @@ def test_a_sum_without_moments_is_split_by_time():
     assert found.energy_j.value == pytest.approx(72 * WATTS_PER_CPU * 1.6 / 32)
 
 
+def test_an_evaluation_behind_the_last_step_is_part_of_what_came_after():
+    tail = Noted("evaluation after the training", 2.0, ((37.0, 39.0),))
+    found = phases(SCRIPT, [tail, TRAINING], 0.0, 40.0)
+    assert [(phase.name, phase.inside) for phase in found[-2:]] == [
+        ("after the training", None),
+        ("evaluation after the training", "after the training"),
+    ]
+
+
 def test_absent_when_not_understood():
     assert phases(SCRIPT, [Noted("data wait", 3.0)], 0.0, 40.0) == ()
     assert phases(SCRIPT, [Noted("training", 3.0)], 0.0, 40.0) == ()  # when it was is not known
     names = [phase.name for phase in phases(SCRIPT, [TRAINING, Noted("evaluation", 0.0)], 0.0, 40.0)]
-    assert names == ["start-up", "training"]
+    assert names == ["start-up", "training", "after the training"]
 
 
 def test_without_any_energy_the_time_is_told():
