@@ -173,7 +173,7 @@ def test_memory_does_not_grow_with_the_trace():
     peaks = []
     for days in (0.5, 1.5):
         tracemalloc.start()
-        jobs = draw_jobs(Workload(3000, days, 200), sites, 1)
+        jobs = draw_jobs(Workload(1500, days, 400), sites, 1)
         simulate(list(Kind), sites, Options(), jobs)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
@@ -39,12 +40,16 @@ def run_scenario(scenario: Scenario, seeds: Sequence[int], processes: int, watch
         return [_checked(play_apart(scenario, stream, processes, watch))]
     if processes == 1:
         return [_watched(run_seed(scenario, seed), watch) for seed in seeds]
+    before = multiprocessing.active_children()
     with ProcessPoolExecutor(min(processes, len(seeds))) as pool:
         submitted = {pool.submit(run_seed, scenario, seed): seed for seed in seeds}
         try:
             by_seed = {submitted[done]: _watched(done.result(), watch) for done in as_completed(submitted)}
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # the seeds that nobody will ask for
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                if process not in before:
+                    process.terminate()  # nobody will ask for its seed
             raise
     return [by_seed[seed] for seed in seeds]
 
