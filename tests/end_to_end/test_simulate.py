@@ -7,6 +7,8 @@ from tests.end_to_end.test_every_number_has_its_origin import bare_numbers, coun
 from tests.end_to_end.test_no_network import filtered, needs_filter
 from tests.end_to_end.test_no_network import run as run_in
 
+from wattleak.cli.main import main
+
 FLEET = """
 seeds = 3
 [jobs]
@@ -131,9 +133,11 @@ def test_the_example_runs(wattleak):
         (("fleet.toml", "--trace", "x", "--seeds", "2"), "--seed and --seeds draw jobs"),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_error(fleet, words, said):
-    done = fleet("simulate", *words)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "try: " in done.stderr
-    assert done.stdout == ""
+def test_what_cannot_be_done_is_one_clear_error(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fleet.toml").write_text(FLEET, encoding="utf-8")
+    assert main(["simulate", *words]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert "try: " in printed.err
+    assert printed.out == ""
