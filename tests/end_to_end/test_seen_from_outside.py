@@ -188,6 +188,22 @@ class TestLibraries:
         assert [item.counter for item in found] == ["OpenMP runtimes of different makes", "libraries loaded twice"]
         assert all(item.code == "ENV001" for item in found)
 
+    def test_a_search_path_that_stands_before_what_a_package_brings(self, tmp_path: Path) -> None:
+        some = next(Path("/").glob("usr/lib/*/libuuid.so.1"), None) or next(Path("/").glob("usr/lib*/libz.so.1"))
+        own = tmp_path / "env/lib/python3.11/site-packages/torch/lib"
+        for name in ("libmine.so.1", "libother.so.1"):
+            own.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(some, own / name)
+        other = tmp_path / "modules"
+        other.mkdir()
+        shutil.copyfile(some, other / "libmine.so.1")
+        code = f"import ctypes, os, sys\nctypes.CDLL({str(own / 'libother.so.1')!r})\nctypes.CDLL('libmine.so.1')"
+        with program(code, env={"LD_LIBRARY_PATH": str(other)}) as process:
+            (found,) = seen(process, tmp_path, looks=3, every_s=0.6)
+
+        assert found.counter == "libraries from elsewhere"
+        assert f"{other}/libmine.so.1 is loaded (LD_LIBRARY_PATH), not {own}/libmine.so.1" in found.message
+
     def test_one_file_that_is_opened_twice_is_silent(self, tmp_path: Path) -> None:
         some = next(Path("/").glob("usr/lib/*/libuuid.so.1"), None) or next(Path("/").glob("usr/lib*/libz.so.1"))
         shutil.copyfile(some, tmp_path / "libmine.so.1")

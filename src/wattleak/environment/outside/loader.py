@@ -34,7 +34,8 @@ MODULES = {  # beginning of a path inside site-packages -> what to import; what 
     "scipy": "scipy.linalg",
     "numpy": "numpy",
 }
-_MOST_MODULES = 2  # the frameworks; what they import is within
+_WITHIN = ("scipy", "numpy")  # what the others import themselves
+_MOST_MODULES = 2
 _TIMEOUT_S = 120.0
 _PASSED_ON = (
     "LD_LIBRARY_PATH",
@@ -91,7 +92,9 @@ def modules_of(libraries: LoadedLibraries) -> tuple[str, ...]:
     ]
     tops = {path.partition("/")[0].partition(".")[0] for path in inside}
     tops |= {"sklearn"} if "scikit_learn" in tops else set()
-    return tuple(module for top, module in MODULES.items() if top in tops)[:_MOST_MODULES]
+    found = [top for top in MODULES if top in tops]
+    whole = [top for top in found if top not in _WITHIN] or found
+    return tuple(MODULES[top] for top in whole[:_MOST_MODULES])
 
 
 def trace_imports(python: Interpreter, modules: tuple[str, ...]) -> Iterator[dict[str, Any]]:
