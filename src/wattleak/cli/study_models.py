@@ -117,8 +117,6 @@ def _parts(args: Namespace, settings: Settings) -> list[Part]:
     if len(models) < 2:
         raise UsageError("a comparison takes two models or more", "--only resnet18,densenet121")
     asked = read_around(args, settings).short
-    if args.full and asked is not None:
-        raise UsageError("--full trains to the end, and --steps or --for end a run early", "leave one of them out")
     warmups = settings.warmups if args.warmups is not None else 1
     own_blocks = settings.blocks if args.blocks is not None else None
     words: tuple[str, ...]
@@ -277,9 +275,13 @@ def _document(finished: Finished) -> dict[str, Any]:
 
 
 def _refuse(args: Namespace) -> None:
-    from wattleak.workloads.image_models import vision_models
+    from wattleak.workloads.image_models import needs
 
-    vision_models()  # raises where torch or torchvision is missing
+    lacking = needs()
+    if lacking:
+        raise UsageError(f"this Python has no {lacking}, which the image models need", "pip install 'wattleak[vision]'")
+    if args.full and (args.steps is not None or getattr(args, "for") is not None):
+        raise UsageError("--full trains to the end, and --steps or --for end a run early", "leave one of them out")
     if args.require is not None:
         raise UsageError("--require judges one comparison", "leave it out: the documents have every verdict")
 

@@ -36,15 +36,48 @@ class ImageModel:
     gmacs: float  # published as "GFLOPS"
     side: int  # pixels of the images that it was made for
     least: int  # pixels below which one of its layers has nothing left
+    weights: str  # file of IMAGENET1K_V1; the eight digits are the first of its SHA-256
 
 
 MODELS: tuple[ImageModel, ...] = (
-    ImageModel("resnet18", "ResNet-18", 11_689_512, 1.81, 224, 32),
-    ImageModel("densenet121", "DenseNet-121", 7_978_856, 2.83, 224, 32),
-    ImageModel("densenet169", "DenseNet-169", 14_149_480, 3.36, 224, 32),
-    ImageModel("resnet50", "ResNet-50", 25_557_032, 4.09, 224, 32),
-    ImageModel("densenet201", "DenseNet-201", 20_013_928, 4.29, 224, 32),
-    ImageModel("inception_v3", "Inception-v3", 27_161_264, 5.71, 299, 75),
+    ImageModel("resnet18", "ResNet-18", 11_689_512, 1.81, 224, 32, "resnet18-f37072fd.pth"),
+    ImageModel(
+        "densenet121",
+        "DenseNet-121",
+        7_978_856,
+        2.83,
+        224,
+        32,
+        "densenet121-a639ec97.pth",
+    ),
+    ImageModel(
+        "densenet169",
+        "DenseNet-169",
+        14_149_480,
+        3.36,
+        224,
+        32,
+        "densenet169-b2777c0a.pth",
+    ),
+    ImageModel("resnet50", "ResNet-50", 25_557_032, 4.09, 224, 32, "resnet50-0676ba61.pth"),
+    ImageModel(
+        "densenet201",
+        "DenseNet-201",
+        20_013_928,
+        4.29,
+        224,
+        32,
+        "densenet201-c1103571.pth",
+    ),
+    ImageModel(
+        "inception_v3",
+        "Inception-v3",
+        27_161_264,
+        5.71,
+        299,
+        75,
+        "inception_v3_google-0cc3c7bd.pth",
+    ),
 )
 """By rising number of operations. The first two are also the two with the fewest parameters."""
 
@@ -59,7 +92,10 @@ def find_model(name: str) -> ImageModel:
     for model in MODELS:
         if plain == model.name.replace("_", ""):
             return model
-    raise UsageError(f"there is no model {name!r} in this study", "choose of " + ", ".join(m.name for m in MODELS))
+    raise UsageError(
+        f"there is no model {name!r} in this study",
+        "choose of " + ", ".join(m.name for m in MODELS),
+    )
 
 
 def build(model: ImageModel, classes: int, *, auxiliary: bool = False) -> torch.nn.Module:
@@ -70,7 +106,11 @@ def build(model: ImageModel, classes: int, *, auxiliary: bool = False) -> torch.
     """
     more: dict[str, Any] = {}
     if model.name == "inception_v3":
-        more = {"aux_logits": auxiliary, "init_weights": False, "transform_input": False}
+        more = {
+            "aux_logits": auxiliary,
+            "init_weights": False,
+            "transform_input": False,
+        }
     built: torch.nn.Module = getattr(vision_models(), model.name)(weights=None, num_classes=classes, **more)
     return built
 
@@ -88,6 +128,11 @@ def build_from_weights(model: ImageModel, path: Path, classes: int) -> torch.nn.
     return built
 
 
+def needs() -> str:
+    """The package that is lacking; empty when torch and torchvision are there. Imports neither."""
+    return next((name for name in ("torch", "torchvision") if find_spec(name) is None), "")
+
+
 def vision_models() -> ModuleType:
     """`torchvision.models`.
 
@@ -97,12 +142,17 @@ def vision_models() -> ModuleType:
     Raises:
         UsageError: torchvision is not installed.
     """
-    spec = find_spec("torchvision")
-    if spec is None or spec.origin is None or find_spec("torch") is None:
+    lacking = needs()
+    if lacking:
         raise UsageError(
-            "this Python has no torchvision, from which the image models are", "pip install 'wattleak[vision]'"
+            f"this Python has no {lacking}, which the image models need",
+            "pip install 'wattleak[vision]'",
         )
     import torch  # noqa: PLC0415 - as above
+
+    spec = find_spec("torchvision")
+    assert spec is not None
+    assert spec.origin is not None
 
     if not _OPERATORS and not _loads(torch, Path(spec.origin).parent):
         operators = torch.library.Library("torchvision", "DEF")

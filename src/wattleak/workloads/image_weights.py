@@ -13,20 +13,23 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import OwnFailure, UsageError
 from wattleak.workloads.data import cache_folder
-from wattleak.workloads.image_models import vision_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wattleak.workloads.image_models import ImageModel
 
+SERVER = "https://download.pytorch.org/models/"
 NONE = "none"
 DOWNLOAD = "download"
 _HASHED = re.compile(r"-([0-9a-f]{8})\.pth$")
 
 
 def find_weights(
-    model: ImageModel, asked: str | None = None, *, environ: Mapping[str, str] = os.environ
+    model: ImageModel,
+    asked: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
 ) -> Path | None:
     """The checked file of ImageNet weights, or None: train from random values.
 
@@ -42,13 +45,15 @@ def find_weights(
     """
     if asked == NONE:
         return None
-    url = weights_url(model)
-    name = url.rpartition("/")[2]
+    name, url = model.weights, SERVER + model.weights
     if asked not in {None, DOWNLOAD}:
         assert asked is not None
         folder = Path(asked).expanduser()
         if not (folder / name).is_file():
-            raise UsageError(f"{folder} has no {name}, the ImageNet weights of {model.title}", f"put it there: {url}")
+            raise UsageError(
+                f"{folder} has no {name}, the ImageNet weights of {model.title}",
+                f"put it there: {url}",
+            )
         return checked(folder / name)
     for place in _places(environ):
         if (place / name).is_file():
@@ -58,11 +63,6 @@ def find_weights(
     return _downloaded(url, cache_folder(environ) / "weights" / name)
 
 
-def weights_url(model: ImageModel) -> str:
-    """Where torchvision publishes the weights IMAGENET1K_V1 of the model."""
-    return str(vision_models().get_model_weights(model.name)["IMAGENET1K_V1"].url)
-
-
 def checked(path: Path) -> Path:
     """The file itself, if its SHA-256 begins as its name says. Raises UsageError."""
     match = _HASHED.search(path.name)
@@ -70,14 +70,18 @@ def checked(path: Path) -> Path:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if match is None or not found.startswith(match[1]):
         raise UsageError(
-            f"{path} is not the file that was published: its SHA-256 begins with {found[:8]}", "fetch it again"
+            f"{path} is not the file that was published: its SHA-256 begins with {found[:8]}",
+            "fetch it again",
         )
     return path
 
 
 def _places(environ: Mapping[str, str]) -> list[Path]:
     own = environ.get("WATTLEAK_DATA_DIR")
-    return [*([Path(own), Path(own) / "weights"] if own else []), cache_folder(environ) / "weights"]
+    return [
+        *([Path(own), Path(own) / "weights"] if own else []),
+        cache_folder(environ) / "weights",
+    ]
 
 
 def _downloaded(url: str, target: Path) -> Path:

@@ -42,7 +42,10 @@ PIXELS = 32
 
 _W_MASS_GEV, _W_WIDTH_GEV = 80.4, 2.1
 _MASS_LOW_GEV, _MASS_HIGH_GEV = 60.0, 100.0
-_PT_LOW_GEV, _PT_HIGH_GEV = 250.0, 500.0  # where the two cores of a W just about fit into the radius
+_PT_LOW_GEV, _PT_HIGH_GEV = (
+    250.0,
+    500.0,
+)  # where the two cores of a W just about fit into the radius
 _RADIUS = 1.0
 _COUPLING = 0.12
 _QUARK, _GLUON = 4 / 3, 3.0
@@ -67,7 +70,8 @@ class Jets:
         for angle in (self.eta, self.phi):
             mean = (self.pt_gev * angle).sum(axis=1) / total
             squares += (self.pt_gev * (angle - mean[:, None]) ** 2).sum(axis=1)
-        return np.sqrt(total * squares)
+        masses: Values = np.sqrt(total * squares)
+        return masses
 
 
 def simulate(count: int, rng: np.random.Generator) -> Jets:
@@ -84,7 +88,10 @@ def simulate(count: int, rng: np.random.Generator) -> Jets:
     colour = np.where(signal | ~gluon, _QUARK, _GLUON)
     cores = []
     # Momentum balances about the axis of the W: each quark lies off it by the other's share of the opening.
-    for fraction, offset in ((share, (1 - share) * opening), (1 - share, -share * opening)):
+    for fraction, offset in (
+        (share, (1 - share) * opening),
+        (1 - share, -share * opening),
+    ):
         there = np.where(fraction > 0, pt * fraction, 0.0)
         cores.append(_radiate(there, offset * np.cos(turn), offset * np.sin(turn), widest, colour, rng))
     pt_all, eta, phi = (np.concatenate([core[place] for core in cores], axis=1) for place in range(3))
@@ -137,7 +144,12 @@ def _w_masses(count: int, rng: np.random.Generator) -> Values:
 
 
 def _radiate(
-    pt: Values, eta: Values, phi: Values, widest: Values, colour: Values, rng: np.random.Generator
+    pt: Values,
+    eta: Values,
+    phi: Values,
+    widest: Values,
+    colour: Values,
+    rng: np.random.Generator,
 ) -> tuple[Values, Values, Values]:
     """A parton and its primary emissions, (N, 1 + emissions). Momentum is conserved, recoil is not simulated."""
     count = len(pt)

@@ -23,8 +23,14 @@ import torch
 from wattleak.errors import UsageError
 from wattleak.workloads import fine_tuning
 from wattleak.workloads.flops import count_operations
-from wattleak.workloads.image_models import build, build_from_weights, find_model
-from wattleak.workloads.image_weights import checked, find_weights, weights_url
+from wattleak.workloads.image_models import (
+    MODELS,
+    build,
+    build_from_weights,
+    find_model,
+    vision_models,
+)
+from wattleak.workloads.image_weights import SERVER, checked, find_weights
 
 pytestmark = pytest.mark.vision
 
@@ -46,7 +52,10 @@ def test_parameters_and_operations_are_the_published_ones_within_one_percent(nam
     parameters, gmacs = PUBLISHED[name]
     assert counted.parameters == pytest.approx(parameters, rel=0.01)
     assert counted.forward_flops == pytest.approx(2e9 * gmacs, rel=0.01)
-    assert (model.parameters, model.gmacs) == (pytest.approx(parameters, rel=0.001), gmacs)
+    assert (model.parameters, model.gmacs) == (
+        pytest.approx(parameters, rel=0.001),
+        gmacs,
+    )
 
 
 def test_names_as_people_write_them():
@@ -73,13 +82,19 @@ def test_weights_of_a_file_are_in_the_model_but_for_its_output(tmp_path):
     assert all(torch.equal(found[key], value) for key, value in state.items() if not key.startswith("classifier"))
 
 
+def test_the_files_of_weights_are_those_that_torchvision_names():
+    models = vision_models()
+    for model in MODELS:
+        assert models.get_model_weights(model.name)["IMAGENET1K_V1"].url == SERVER + model.weights
+
+
 def test_a_file_is_only_used_when_its_hash_is_that_of_its_name(tmp_path):
     content = b"weights"
     right = tmp_path / f"model-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     right.write_bytes(content)
     assert checked(right) == right
     model = find_model("resnet18")
-    name = weights_url(model).rpartition("/")[2]
+    name = model.weights
     environ = {"WATTLEAK_DATA_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     assert find_weights(model, environ=environ) is None  # and nothing was downloaded
     with pytest.raises(UsageError, match=f"has no {name}"):
@@ -90,12 +105,36 @@ def test_a_file_is_only_used_when_its_hash_is_that_of_its_name(tmp_path):
     assert find_weights(model, "none", environ=environ) is None
 
 
-def test_a_real_fine_tuning_reports_what_scikit_learn_finds_in_its_predictions(tmp_path):
+def test_a_real_fine_tuning_reports_what_scikit_learn_finds_in_its_predictions(
+    tmp_path,
+):
     metrics = pytest.importorskip("sklearn.metrics")
-    words = ["--model", "resnet18", "--data", "jets", "--image-size", "32", "--train-images", "128"]
+    words = [
+        "--model",
+        "resnet18",
+        "--data",
+        "jets",
+        "--image-size",
+        "32",
+        "--train-images",
+        "128",
+    ]
     done = subprocess.run(
-        [sys.executable, fine_tuning.__file__, *words, "--test-images", "200", "--weights", "none"],
-        env={**os.environ, "WATTLEAK_RUN_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        [
+            sys.executable,
+            fine_tuning.__file__,
+            *words,
+            "--test-images",
+            "200",
+            "--weights",
+            "none",
+        ],
+        env={
+            **os.environ,
+            "WATTLEAK_RUN_DIR": str(tmp_path),
+            "XDG_CACHE_HOME": str(tmp_path),
+            "OMP_NUM_THREADS": "1",
+        },
         capture_output=True,
         text=True,
         check=True,
