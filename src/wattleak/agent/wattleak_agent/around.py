@@ -21,6 +21,9 @@ def surround(
     failed: Callable[..., Any] | None = None,
 ) -> None:
     """See `Agent.around`. Static and class methods stay what they are; a name that is not there is left alone."""
+    if isinstance(owner, type):
+        # Where it is defined: a class that has it from another one would look as if it had overridden it.
+        owner = next((each for each in owner.__mro__[:-1] if name in vars(each)), owner)
     held = vars(owner).get(name) if isinstance(owner, type) else None
     original = held if held is not None else getattr(owner, name, None)
     if original is None:

@@ -100,7 +100,9 @@ class ModelsOfKeras:
             fact["times"] += 1
             fact["steps"] = self._steps.total
 
-    def _before_loading(self, args: Any, _kwargs: Any) -> float:
+    def _before_loading(self, args: Any, _kwargs: Any) -> float | None:
+        if not isinstance(args[0], self._keras.Model):  # a layer has set_weights, too
+            return None
         built = self.settle(args[0])
         before = built.group.before if built is not None and built.given is None else None
         model = before.ref() if before is not None else None
@@ -108,7 +110,9 @@ class ModelsOfKeras:
             before.look(self._weights(model), self._steps.total)
         return _monotonic()
 
-    def _after_loading(self, token: float, args: Any, _kwargs: Any, _result: Any) -> None:
+    def _after_loading(self, token: float | None, args: Any, _kwargs: Any, _result: Any) -> None:
+        if token is None:
+            return
         taken_s = _monotonic() - token
         built = self.settle(args[0])
         self._restarted.add(args[0])
@@ -117,7 +121,7 @@ class ModelsOfKeras:
         self.used()
 
     def _asked(self, args: Any, _kwargs: Any) -> None:
-        built = self._built.get(args[0])
+        built = self._built.get(args[0]) if isinstance(args[0], self._keras.Model) else None
         if built is not None:
             built.look(self._weights(args[0]), self._steps.total)
 
