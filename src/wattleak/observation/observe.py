@@ -39,7 +39,12 @@ def observe(
         processes=processes,
         places=link(findings, evidence, _names(used=bool(evidence or findings)), weak=weak),
         phases=_phases(folder, signals),
-        notes=(*([] if processes or not names_python(command) else [NO_AGENT]), *_failures(signals), *notes),
+        notes=(
+            *([] if processes or not names_python(command) else [NO_AGENT]),
+            *_failures(signals),
+            *_noticed(signals),
+            *notes,
+        ),
         # Only what a scan finds has a fix that could be proved.
         prove=prove_command(command) if any(finding.code in seen for finding in findings) else None,
     )
@@ -73,6 +78,15 @@ def _failures(signals: Signals) -> Iterable[str]:
     )
     cut = ("a process noted more than fits; the rest was left out" for _ in signals.of("full"))
     return dict.fromkeys((*told, *cut))
+
+
+def _noticed(signals: Signals) -> Iterable[str]:
+    """What hooks noticed that no room is for: what was left on from debugging. Each once, with its line."""
+    return dict.fromkeys(
+        f"{fact.text('text')} ({fact.text('file')}:{fact.line})" if fact.text("file") else str(fact.text("text"))
+        for fact in signals.of("note")
+        if fact.text("text")
+    )
 
 
 def _phases(folder: Path, signals: Signals) -> tuple[Phase, ...]:
