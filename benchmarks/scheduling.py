@@ -210,7 +210,9 @@ def _answer(found: dict[Cell, PolicySummary], reaching: list[Cell], sweep: list[
             f"31 % is no property of batching. Holding jobs back saves that much in {len(reaching)} of {len(sweep)} settings{where}. Where "
             f"nodes are always on it changes the energy by {min(always_on):+.2%} to {max(always_on):+.2%}: what a node draws at rest is "
             f"paid anyway. From 40 % load on it changes it by {min(busy):+.1%} to {max(busy):+.1%}. Where a batch starts many nodes at once "
-            "that its longest jobs then keep on, it costs more than it saves: first-come on well-filled nodes is hard to beat.\n"
+            "that its longest jobs then keep on, it costs more than it saves: first-come on well-filled nodes is hard to beat. "
+            "Other ways to batch (longer rows, fewer nodes than a batch asks for, backfilling) were not tried; another grid of settings "
+            "gives another count.\n"
         ),
         (
             "Sharing set-ups saves 31 % nowhere in the table above."
