@@ -86,7 +86,8 @@ class Observer:
             if self.looks:
                 for stretch in stretches((self.looks[-1], look)):
                     self.stretches.append(stretch)
-                    self._note(stretch_record(stretch))
+                    if stretch.workers or stretch.periods:  # of rest there is nothing to judge afterwards
+                        self._note(stretch_record(stretch))
             self.looks.append(look)
             self._read_libraries(look)
         elapsed_s = look.time_s - self._began_s
@@ -121,7 +122,8 @@ class Observer:
                 self.libraries[process.identity] = found
                 if process.identity not in self._interpreters:
                     self._interpreters[process.identity] = read_interpreter(process.pid)
-                self._note(libraries_record(found))
+                if found.is_telling:
+                    self._note(libraries_record(found))
 
     def _note(self, record: dict[str, Any]) -> None:
         if self._file is None or self._written_b >= _MOST_B:

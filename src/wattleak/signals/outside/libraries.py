@@ -99,6 +99,12 @@ class LoadedLibraries:
     devices: tuple[Device, ...] = ()
     cpu_s: float = 0.0  # of the process, when it was looked at
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether there is more to it than the libraries that every program of the system has."""
+        special = any(item.openmp or GPU_FAMILIES.fullmatch(item.family) for item in self.mapped)
+        return special or bool(self.folders or self.search_path)
+
     def is_own(self, path: str) -> bool:
         """Whether a package of the environment brings it."""
         return any(path.startswith(folder.rstrip("/") + "/") for folder in self.folders)
