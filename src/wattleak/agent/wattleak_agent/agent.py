@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-FLUSH_S = 5.0  # os._exit and SIGKILL lose no more than this
+FLUSH_S = 5.0  # os._exit and SIGKILL lose no more than this,
+SHARE = 0.01  # or than this part of the time so far, in a program that runs for long: a week's notes must fit in MOST_B
 MOST_B = 16 << 20  # of one process: a hook that has gone wild must not fill the disk
 
 # A program may replace any of these (freezegun, pyfakefs, gevent, a test runner): we keep the real ones.
@@ -48,7 +49,8 @@ class Agent:
         self._target = target
         self._name = name
         self._written_b = 0
-        self._due_s = _monotonic() + FLUSH_S
+        self._began_s = _monotonic()
+        self._due_s = self._began_s + FLUSH_S
         self._makers: list[tuple[Callable[[], Iterable[dict[str, Any]]], Callable[[], object] | None]] = []
         self._flushing = allocate_lock()
         self._places = Places(folder)
@@ -106,7 +108,7 @@ class Agent:
             self._waiting.setdefault(name, []).append(guarded)
 
     def tick(self) -> None:
-        """Called by hooks as often as they like (0.1 microseconds): flushes when five seconds have passed."""
+        """Called by hooks as often as they like (0.1 microseconds): flushes when it is time to."""
         if _monotonic() >= self._due_s:
             self.flush()
 
@@ -131,7 +133,8 @@ class Agent:
 
     def flush(self) -> None:
         """Write what the makers have to say. A second call meanwhile, from a thread or a signal, does nothing."""
-        self._due_s = _monotonic() + FLUSH_S
+        now_s = _monotonic()
+        self._due_s = now_s + max(FLUSH_S, SHARE * (now_s - self._began_s))
         if not self._flushing.acquire(False):
             return
         try:
