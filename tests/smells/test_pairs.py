@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,11 +34,38 @@ ROUNDS = 5  # of fixing; each may offer what the one before was in the way of
 MOST_CHANGED_LINES = 15  # of a good program, to make the bad one
 SHORT = ("--train-images", "192", "--epochs", "1")
 
-# Threads of two programs that share CPUs spin for one another, and take many times as long.
-ON_ONE_CPU = """
-import os, sys
-os.sched_setaffinity(0, {int(sys.argv[1])})
-os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+# Every program as __main__ of a fork of one Python that has imported the framework, which takes longer than they do. As
+# many at a time as there are CPUs, each on its own: threads of two that share one spin for one another, for long.
+EACH_A_FORK = """
+import importlib, json, os, runpy, sys
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+free, running, failed = sorted(os.sched_getaffinity(0)), {}, []
+
+def wait():
+    pid, status = os.wait()
+    name, cpu = running.pop(pid)
+    free.append(cpu)
+    if status:
+        failed.append(name)
+
+for name, path in json.loads(sys.argv[2]).items():
+    while not free:
+        wait()
+    cpu = free.pop(0)
+    pid = os.fork()
+    if pid == 0:
+        os.sched_setaffinity(0, {cpu})
+        for number, end in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{name}.{end}", os.O_CREAT | os.O_WRONLY), number)
+        sys.argv = [path, *sys.argv[3:]]
+        sys.path[0] = os.path.dirname(path)
+        runpy.run_path(path, run_name="__main__")
+        sys.exit()
+    running[pid] = name, cpu
+while running:
+    wait()
+sys.exit(f"failed: {failed}" if failed else 0)
 """
 
 OTHER_STEPS = {"BAT001"}  # the smell is the size of a batch: other steps, and other images in the first
@@ -154,37 +182,52 @@ def installed(framework: str) -> None:
         pytest.skip(f"this Python has no {' and no '.join(missing)}: make test-full installs it")
 
 
-def said(process: subprocess.Popen[str]) -> dict[str, float]:
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err[-3000:]
-    last = out.rstrip().splitlines()[-1]
-    assert last.startswith("WATTLEAK "), out[-2000:]
+Said = dict[tuple[str, str], dict[str, float]]
+
+
+@pytest.fixture(scope="module")
+def said_by_programs_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Said]:
+    """What each program of a framework said in its last line, by the code of its room and by being good or bad."""
+
+    @cache
+    def said(framework: str) -> Said:
+        folder = tmp_path_factory.mktemp(framework)
+        programs = {
+            f"{case.code}-{kind}": str(path)
+            for case in CASES
+            if case.framework == framework
+            for kind, path in zip(("good", "bad"), case.pair, strict=True)
+        }
+        words = (json.dumps(NEEDS[framework]), json.dumps(programs), *SHORT)
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "WATTLEAK_SEED": "3", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        done = subprocess.run(
+            [sys.executable, "-c", EACH_A_FORK, *words],
+            cwd=folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+        errors = "".join(path.read_text()[-2000:] for path in folder.glob("*.err"))
+        assert done.returncode == 0, done.stderr[-500:] + errors
+        return {tuple(name.split("-")): last_line(folder / f"{name}.out") for name in programs}  # type: ignore[misc]
+
+    return said
+
+
+def last_line(path: Path) -> dict[str, float]:
+    last = path.read_text(encoding="utf-8").rstrip().splitlines()[-1]
+    assert last.startswith("WATTLEAK "), last
     found: dict[str, float] = json.loads(last.removeprefix("WATTLEAK "))
     return found
 
 
 @each_case_trains
-def test_both_programs_do_the_same_work(case: Case, tmp_path: Path) -> None:
+def test_both_programs_do_the_same_work(case: Case, said_by_programs_of: Callable[[str], Said]) -> None:
     installed(case.framework)
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "WATTLEAK_SEED": "3", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    allowed = sorted(os.sched_getaffinity(0))
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", ON_ONE_CPU, str(cpu), path, *SHORT],
-            cwd=tmp_path,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for path, cpu in zip(case.pair, (allowed[0], allowed[-1]), strict=True)
-    ]
-    try:
-        good, bad = (said(process) for process in running)
-    finally:
-        for process in running:
-            process.kill()
-            process.communicate()
+    said = said_by_programs_of(case.framework)
+    good, bad = said[case.code, "good"], said[case.code, "bad"]
     assert set(good) == set(bad) >= {"accuracy", "steps"}
     assert ("first_loss" in good) is (case.framework != "sklearn")
     assert good["steps"] >= 1
