@@ -134,7 +134,7 @@ def _parts(args: Namespace, settings: Settings) -> list[Part]:
     )
     smallest = tuple(sorted(models, key=lambda model: model.gmacs)[:2])
     least = max(model.least for model in smallest)
-    words = ("--image-size", str(least), "--train-images", "640", "--epochs", "2", "--batch", "32")
+    words = ("--image-size", str(least), "--train-images", "480", "--epochs", "2", "--batch", "32")
     warm = warmups if args.warmups is not None else 0
     real = Part("training", "fine-tuning of the two smallest", smallest, words, own_blocks or 6, warm)
     return [steps, real]
