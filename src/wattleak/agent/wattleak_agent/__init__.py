@@ -11,16 +11,22 @@ import time
 from .hooks import LISTED
 
 the_agent = None  # of this process; None until a framework is imported
+children_before = 0  # page faults of processes that this one had waited for when Python began: exec keeps the count
 _name = ""  # of the file in $WATTLEAK_SIGNALS that this process writes to
 
 
 def boot(folder: str) -> None:
     """Report in, and wait for a framework, if $WATTLEAK_SIGNALS names a folder. `folder` is that of this package."""
-    global _name  # noqa: PLW0603 - one agent for one process
+    global _name, children_before  # noqa: PLW0603 - one agent for one process
     target = os.environ.get("WATTLEAK_SIGNALS")
     if not target or _name:
         return
     pid = os.getpid()
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            children_before = int(file.read().rpartition(b")")[2].split()[8])
+    except (OSError, ValueError, IndexError):
+        pass  # not on Linux
     _name = f"{pid}-{os.urandom(4).hex()}.jsonl"
     version = ".".join(map(str, sys.version_info[:3]))
     line = f'{{"k":"boot","t":{time.monotonic()!r},"pid":{pid},"python":"{version}"}}\n'

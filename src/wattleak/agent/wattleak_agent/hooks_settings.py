@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 import sys
 
+from . import children_before
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
@@ -54,6 +56,7 @@ class _Settings:
         self._asked: dict[str, dict[str, Any]] = {}
         self._set: dict[str, dict[str, Any]] = {}
         self._born: dict[str, str] = {}
+        self._children_before = children_before
 
     def begin(self, frame: FrameType | None) -> None:
         self._born = _environment_at_start()
@@ -108,13 +111,14 @@ class _Settings:
         self._set[name] = {"k": "environment", "key": name, "name": name, "born": born, "now": now, **_of(site)}
 
     def _facts(self) -> list[dict[str, Any]]:
-        children = _children() if self._set else 0
+        children = _children(self._children_before) if self._set else 0
         return [*self._asked.values(), *(dict(fact, children=children) for fact in self._set.values())]
 
     def _forget_children(self) -> None:
         """A forked process did not set these: its parent did, and says so."""
         self._set = {}
         self._asked = {}
+        self._children_before = 0
 
 
 def _of(site: tuple[str, int, str] | None) -> dict[str, Any]:
@@ -131,12 +135,12 @@ def _environment_at_start() -> dict[str, str]:
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
-def _children() -> int:
+def _children(before: int) -> int:
     """How many times a process was started that got the variables, as far as it shows: waited for, or alive now."""
     import resource
 
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    waited_for = 1 if used.ru_minflt or used.ru_utime or used.ru_stime else 0
+    # Every process has page faults. Those before us are of a shell that became this Python by exec.
+    waited_for = int(resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt > before)
     try:
         with open(f"/proc/self/task/{os.getpid()}/children") as file:
             return waited_for + len(file.read().split())
