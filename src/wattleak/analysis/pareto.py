@@ -16,6 +16,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.plane import Box, Candidate, Mean, Slope, box, mean_cost, mean_quality, slope
+from wattleak.analysis.quality import default_target
 from wattleak.model import Direction, Interval
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def pareto_front(candidates: Sequence[Candidate], plane: Plane, left_out: Mappin
         for one, other in combinations(candidates, 2)
     }
     side = 1.0 - (1.0 - plane.level) / 2  # of one dimension, so that both hold at the level
-    means = {one.name: (mean_cost(one, side), mean_quality(one, side)) for one in candidates}
+    means = {one.name: (mean_cost(one, side), _possible(mean_quality(one, side), plane.quality)) for one in candidates}
     heights = {name: (cost.value, sign * quality.value) for name, (cost, quality) in means.items()}
     points = _nondominated(heights)
     placed = []
@@ -141,6 +142,16 @@ def pareto_front(candidates: Sequence[Candidate], plane: Plane, left_out: Mappin
         advised.advice(placed, within_margin=False),
         dict(left_out or {}),
     )
+
+
+def _possible(mean: Mean, target: QualityTarget) -> Mean:
+    """The interval without values that the figure cannot take: a share lies between 0 and 1; R2 may be below 0."""
+    known = default_target([target.metric])
+    if mean.low is None or mean.high is None or known is None or known.direction is not Direction.MAX:
+        return mean
+    if not 0.0 <= mean.value <= 1.0:  # written in percent, or another figure of that name
+        return mean
+    return Mean(mean.value, mean.low if "r2" in target.metric.lower() else max(0.0, mean.low), min(1.0, mean.high))
 
 
 def _seen(boxes: Mapping[tuple[str, str], Box], one: str, other: str, sign: int) -> Box:

@@ -139,7 +139,10 @@ def _one(args: Namespace, settings: Settings) -> int:
     from wattleak.cli.study_order import beside_randomised
     from wattleak.smells.registry import find_smell
 
-    smell = find_smell(args.name)
+    try:
+        smell = find_smell(args.name)
+    except UsageError as error:
+        raise UsageError(error.message, f"{error.remedy}; or a study of no smell: {', '.join(READY_MADE)}") from error
     framework = _framework(smell, args.framework)
     missing = missing_for(framework)
     if missing:

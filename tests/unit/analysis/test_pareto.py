@@ -211,3 +211,8 @@ def test_why_there_is_no_front_is_said():
     assert "quality" in front_of(experiment(without))
     some = [run(n, b, quality={"auc": 0.9} if n == "good" else {}) for b in range(3) for n in ("good", "bad")]
     assert "a front needs two" in front_of(experiment(some, quality=AUC))
+
+
+def test_an_interval_holds_no_value_that_the_figure_cannot_take():
+    front = pareto_front(runs_of(a=[(10, 0.95), (11, 0.70)], b=[(20, 0.99), (21, 0.90)]), Plane("energy_j", AUC, 0.02))
+    assert [(c.quality.low, c.quality.high) for c in front.candidates] == [(0.0, 1.0), (0.0, 1.0)]
