@@ -109,6 +109,7 @@ class _Keras:
                 loop.rows += round(counted * epochs)
                 loop.rows_steps += fit.calls * int(getattr(fit.model, "steps_per_execution", 1) or 1)
                 loop.told_rows = fit.told
+        loop.noted = 0  # its fact has changed, though no step was made
         self._note_best(fit, getattr(history, "history", {}).get("val_loss") or [])
 
     def _failed_fit(self, fit: _Fit | None) -> None:

@@ -96,7 +96,7 @@ def _number_in(path: str) -> int | None:
 class Series:
     """Samples of one counter by the number of the step. `at_step` is cheap where no sample is due."""
 
-    __slots__ = ("at", "began_s", "bytes", "every", "next", "read", "spent_s")
+    __slots__ = ("at", "began_s", "bytes", "every", "next", "noted", "read", "spent_s")
 
     def __init__(self, read: Callable[[], int], first: int) -> None:
         self.read = read
@@ -104,6 +104,7 @@ class Series:
         self.bytes: list[int] = []
         self.every = 1
         self.next = first
+        self.noted = -1  # last step of the fact that was made of it
         self.began_s = self.spent_s = 0.0
 
     def sample(self, step: int) -> None:

@@ -36,7 +36,7 @@ class Loop:
     """The steps of one optimizer or model."""
 
     __slots__ = (
-        *("count", "device", "durations", "first_s", "framework", "kind", "last_s", "number", "ref"),
+        *("count", "device", "durations", "first_s", "framework", "kind", "last_s", "noted", "number", "ref"),
         *("rows", "rows_steps", "site", "stride", "told_rows", "update_s", "updates", "wait_s"),
     )
 
@@ -45,7 +45,7 @@ class Loop:
         self.ref = weakref.ref(owner)
         self.framework, self.kind, self.site = framework, kind, site
         self.device = "cpu"
-        self.count = 0
+        self.count = self.noted = 0  # steps; those of the last fact
         self.first_s = self.last_s = _monotonic()
         self.durations: list[float] = []
         self.stride = 1
@@ -245,9 +245,13 @@ class Steps:
     def _facts(self) -> Iterator[dict[str, Any]]:
         loops = self.loops()
         for loop in loops:
-            if loop.count:
+            if loop.count > loop.noted:  # what has not changed stands already
+                loop.noted = loop.count
                 yield loop.fact()
         for where, loop, series, capacity in list(self._all_series):
+            if not series.at or series.at[-1] == series.noted:
+                continue
+            series.noted = series.at[-1]
             file, line, function = loop.site or (None, None, None)
             yield {
                 "k": "memory",
