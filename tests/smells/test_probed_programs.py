@@ -119,6 +119,13 @@ def test_torch_hard_negatives_are_silent(torch: Seen) -> None:
 
 
 @pytest.mark.torch
+def test_torch_anomaly_mode_is_a_note(torch: Seen) -> None:
+    (note,) = [note for note in torch.document["observed"]["notes"] if "anomaly mode" in note]
+    assert "10 steps" in note
+    assert "torch_anomaly_mode.py:5" in note
+
+
+@pytest.mark.torch
 def test_torch_studies(torch: Seen) -> None:
     expected = {"MOD001": "model = build_model(data)", "REF001": "kept.append(", "BAT001": "optimizer.step()"}
     for (code, kind), (path, _) in torch.studies.items():
