@@ -27,24 +27,24 @@ def play(kinds, sites, jobs, **options):
 
 
 def test_three_jobs_on_one_node_that_starts_and_powers_down():
-    # The node starts 0-10; jobs run 10-70 and 70-90; rest until 120, off; it starts 200-210; the third runs 210-220.
+    # The node starts 0-10; jobs run 10-70 and 70-90; rest until 120; it starts 200-210; a job 210-220; rest until 250.
     (outcome,) = play([Kind.FIRST_COME], [site()], THREE)
     assert outcome.energy_j == pytest.approx(
-        {"jobs": 200 * 90, "setup": 0, "base": 100 * 90, "idle": 100 * 30, "off": 0, "startup": 2 * 5000, "transfer": 0}
+        {"jobs": 200 * 90, "setup": 0, "base": 100 * 90, "idle": 100 * 60, "off": 0, "startup": 2 * 5000, "transfer": 0}
     )
-    assert sum(outcome.carbon_g.values()) == pytest.approx(40_000 * G_PER_J)
-    assert outcome.node_h == pytest.approx((10 + 60 + 20 + 30 + 10 + 10) / 3600)
-    assert (outcome.starts, outcome.jobs, outcome.horizon_s) == (2, 3, pytest.approx(220))
+    assert sum(outcome.carbon_g.values()) == pytest.approx(43_000 * G_PER_J)
+    assert outcome.node_h == pytest.approx((10 + 60 + 20 + 30 + 10 + 10 + 30) / 3600)
+    assert (outcome.starts, outcome.jobs, outcome.horizon_s) == (2, 3, pytest.approx(250))
     assert outcome.wait_mean_s == pytest.approx((10 + 40 + 10) / 3)
     assert outcome.wait_longest_s == pytest.approx(40)
 
 
 def test_policies_are_billed_to_the_same_end():
-    # Batches go at 100 (two jobs) and 300 (one): 110-170, 170-190, off at 220, 310-320. First-come also rests 220-250.
+    # Batches go at 100 (two jobs) and 300 (one): 110-170, 170-190, off at 220; 310-320, off at 350. Each rests 60 s.
     first, batched = play([Kind.FIRST_COME, Kind.BATCHED], [site()], THREE, window_s=100)
-    assert first.horizon_s == batched.horizon_s == pytest.approx(320)
+    assert first.horizon_s == batched.horizon_s == pytest.approx(350)
     assert sum(first.energy_j.values()) == pytest.approx(43_000)
-    assert sum(batched.energy_j.values()) == pytest.approx(40_000)
+    assert sum(batched.energy_j.values()) == pytest.approx(43_000)
     assert batched.wait_mean_s == pytest.approx((110 + 140 + 110) / 3)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from wattleak.footprint.simulation.fleet import Fleet, simulate
+from wattleak.footprint.simulation.fleet import Fleet, end_of_bill, simulate
 from wattleak.footprint.simulation.generator import Lengths, Workload, draw_jobs
 from wattleak.footprint.simulation.jobs import Job
 from wattleak.footprint.simulation.place import NEVER, Nodes, Site
@@ -88,7 +88,7 @@ def test_no_policy_loses_a_job_a_joule_or_a_node_second(rows, home, north, setup
     fleets = [Fleet(kind, sites, options, begin) for kind in Kind]
     for fleet in fleets:
         fleet.feed(jobs)
-    end = max(fleet.drain() for fleet in fleets)
+    end = end_of_bill((fleet.drain() for fleet in fleets), sites)
     for fleet in fleets:
         outcome = fleet.outcome(end)
         assert outcome.jobs == len(jobs)

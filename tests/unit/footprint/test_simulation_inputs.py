@@ -119,6 +119,7 @@ def test_what_is_left_out_is_none_not_a_guess():
         (JOBS + PLACE.replace("nodes = 2", "nodes = 0"), "'nodes' of place 1: 0", "at least 1"),
         (JOBS + PLACE.replace("idle_w = 50", ""), "'idle_w' of place 1: missing", "--example"),
         (JOBS + PLACE + PLACE, "same name", "apart"),
+        (JOBS + PLACE + "power_down_after_s = 1e9\n", "more than 30 days", "leave it out"),
         (JOBS + "by_hour = [1, 2]\n" + PLACE, "2 values", "24"),
         (JOBS + "cores = 4\n" + PLACE, "wider than a node", "one node"),
         (JOBS + 'trace = "x"\n' + PLACE, "a trace and per_day, length_s", "not both"),

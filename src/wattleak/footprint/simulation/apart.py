@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from wattleak.errors import OwnFailure, UsageError
-from wattleak.footprint.simulation.fleet import play
+from wattleak.footprint.simulation.fleet import end_of_bill, play
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +40,7 @@ def play_apart(scenario: Scenario, stream: Stream, processes: int, watch: Callab
             theirs.close()
             started.append((process, ours))
         pipes = [pipe for _, pipe in started]
-        end_s = max(_answers(pipes, watch))
+        end_s = end_of_bill(_answers(pipes, watch), scenario.sites)
         for pipe in pipes:
             pipe.send(end_s)
         outcomes = {outcome.policy: outcome for share in _answers(pipes, watch) for outcome in share}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simpy import Environment
 
-from wattleak.footprint.simulation.place import Place
+from wattleak.footprint.simulation.place import NEVER, Place
 from wattleak.footprint.simulation.policies import policy_of
 from wattleak.footprint.simulation.waits import Waits
 
@@ -147,8 +147,14 @@ def simulate(
 ) -> list[Outcome]:
     """Play the same jobs under each policy, in one pass over `chunks`, and bill all of them to the same end."""
     fleets = play(kinds, sites, options, chunks)
-    end_s = max(fleet.drain() for fleet in fleets)
+    end_s = end_of_bill((fleet.drain() for fleet in fleets), sites)
     return [fleet.outcome(end_s) for fleet in fleets]
+
+
+def end_of_bill(drained_s: Iterable[float], sites: Sequence[Site]) -> float:
+    """When the last job of the slowest policy is done, and the rest after it is over, which that policy owes too."""
+    rests = [site.nodes.power_down_after_s for site in sites if site.nodes.power_down_after_s != NEVER]
+    return max(drained_s) + max(rests, default=0.0)
 
 
 def play(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
 from wattleak.footprint.simulation.apart import play_apart
-from wattleak.footprint.simulation.fleet import play, simulate
+from wattleak.footprint.simulation.fleet import end_of_bill, play, simulate
 from wattleak.footprint.simulation.generator import draw_jobs
 from wattleak.footprint.simulation.trace import read_trace
 
@@ -35,7 +35,7 @@ def run_scenario(scenario: Scenario, seeds: Sequence[int], processes: int, watch
         once = str(scenario.trace) == "-"  # standard input can be read by one process only
         if processes == 1 or once or len(scenario.policies) == 1:
             fleets = play(scenario.policies, scenario.sites, scenario.options, stream(), watch)
-            end_s = max(fleet.drain() for fleet in fleets)
+            end_s = end_of_bill((fleet.drain() for fleet in fleets), scenario.sites)
             return [_checked([fleet.outcome(end_s) for fleet in fleets])]
         return [_checked(play_apart(scenario, stream, processes, watch))]
     if processes == 1:

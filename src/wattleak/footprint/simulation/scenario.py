@@ -87,6 +87,7 @@ class Scenario:
     title: str = ""
 
 
+_LONGEST_REST_S = 30 * 86_400.0
 _TOP = ("title", "seeds", "policies", "jobs", "batched", "transfer", "place")
 _PLACE = (
     *("name", "region", "swing", "greenest_hour", "g_per_kwh", "profile", "pue", "share", "nodes", "cores"),
@@ -154,6 +155,8 @@ def _site(table: Table, folder: Path, index: int) -> Site:
         power_down_after_s=table.number("power_down_after_s", NEVER),
         off_w=table.number("off_w", 0.0),
     )
+    if _LONGEST_REST_S < nodes.power_down_after_s < NEVER:
+        raise table.error("power_down_after_s", "more than 30 days", "leave it out: nodes are then always on")
     if nodes.active_w < nodes.idle_w:
         raise table.error("active_w", "less than idle_w", "watts of a node with all cores at work, idle power included")
     return Site(table.text("name", f"place {index + 1}"), nodes, profile, pue)
