@@ -81,7 +81,7 @@ class Found:
 def compared(name: str, program: str) -> Found:
     """One experiment: without the agent against with it."""
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / f"{name}.py"
+        script = Path(folder) / f"loop_{name}.py"
         script.write_text(program)
         signals = Path(folder) / "signals"
         signals.mkdir()
