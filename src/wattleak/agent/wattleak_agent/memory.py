@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MOST = 256  # samples; then every second one goes, and the next ones come half as often
 _SHARE = 0.002  # of the time since the first sample that taking samples may take
+_FREE = 64  # samples that are taken whatever they cost: some milliseconds in all
 _monotonic = time.monotonic
 
 
@@ -120,8 +121,11 @@ class Series:
             self.began_s = begun_s
         self.spent_s += ended_s - begun_s
         self.next = step + self.every
-        if self.spent_s > _SHARE * (ended_s - self.began_s) and len(self.at) > 1:
-            self.next += self.every
+        elapsed_s = ended_s - self.began_s
+        if self.spent_s > _SHARE * elapsed_s and len(self.at) > _FREE:
+            # So many steps that what was spent is no more than its share by then.
+            step_s = elapsed_s / (step - self.at[0])
+            self.next += int((self.spent_s / _SHARE - elapsed_s) / step_s)
 
     def rises(self) -> bool:
         """Whether the last samples rise as tensors that are kept would make them: a reason to look, no finding."""
