@@ -187,8 +187,8 @@ def slow(handler):
             (200, {"data": [{"from": "2026-11-01T12:00Z", "to": "2026-11-01T12:30Z", "intensity": {"actual": -5}}]}),
             "cannot be",
         ),
-        (redirected, "answered 302"),
-        (slow, "did not answer within 0.3 s"),
+        pytest.param(redirected, "answered 302", id="redirected"),
+        pytest.param(slow, "did not answer within 0.3 s", id="slow"),
     ],
     ids=str,
 )
