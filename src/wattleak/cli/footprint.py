@@ -14,19 +14,6 @@ if TYPE_CHECKING:
     from wattleak.model import Measurement
 
 
-_TERMS = (
-    "price",
-    "wue",
-    "grid_water",
-    "embodied",
-    "device_life",
-    "utilisation",
-    "device_share",
-    "sci",
-    "equivalents",
-)
-
-
 def stated(settings: Settings) -> Stated:
     """What the settings state. Raises UsageError for what cannot be."""
     from wattleak.footprint.account import stated as read
@@ -46,7 +33,9 @@ def stated(settings: Settings) -> Stated:
 
 def typed(args: Namespace) -> bool:
     """Whether the command line itself asks for terms: a configuration does so for every run, and for runs alone."""
-    return any(getattr(args, f"stated_{name}", None) is not None for name in _TERMS)
+    from wattleak.cli.settings import FOOTPRINT_TERMS
+
+    return any(getattr(args, f"stated_{name}", None) is not None for name in FOOTPRINT_TERMS)
 
 
 def with_footprint(measurement: Measurement, asked: Stated) -> Measurement:

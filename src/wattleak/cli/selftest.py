@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from wattleak.cli import options
-from wattleak.errors import ExitCode, UsageError
+from wattleak.cli.numbers import whole_number
+from wattleak.errors import ExitCode
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -42,9 +43,9 @@ def run(args: Namespace) -> int:
     from wattleak.experiment.selftest import LEVEL, plan_trials, run_trial
     from wattleak.reports.selftest import render_selftest, selftest_document
 
-    experiments, seed = _whole(args.experiments, "--experiments", 1), _whole(args.seed, "--seed", 0)
-    jobs = None if args.jobs is None else _whole(args.jobs, "--jobs", 1)
-    sizes = [_whole(part, "--blocks", blocks_needed(LEVEL, 1)) for part in args.blocks.split(",")]
+    experiments, seed = whole_number(args.experiments, "--experiments", 1), whole_number(args.seed, "--seed", 0)
+    jobs = None if args.jobs is None else whole_number(args.jobs, "--jobs", 1)
+    sizes = [whole_number(part, "--blocks", blocks_needed(LEVEL, 1)) for part in args.blocks.split(",")]
     trials = plan_trials(experiments, sizes, seed)
     done = []
     with work_progress(len(trials), "selftest", quiet=args.quiet) as step:
@@ -56,13 +57,3 @@ def run(args: Namespace) -> int:
     elif not args.quiet:
         print(render_selftest(done, style=style_for(sys.stdout, args)))
     return ExitCode.DONE if all(trial.is_within for trial in done) else ExitCode.NOT_TRUSTWORTHY
-
-
-def _whole(text: str, option: str, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise UsageError(f"{option} {text!r} does not fit", f"give whole numbers of at least {least}")
-    return number

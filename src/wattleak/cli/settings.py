@@ -243,21 +243,17 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "budgets": _budgets,
 }
 
-_STATED = frozenset(
-    {
-        "intensity",
-        "intensity_table",
-        "provider",
-        "price",
-        "wue",
-        "grid_water",
-        "embodied",
-        "device_life",
-        "utilisation",
-        "device_share",
-        "sci",
-        "equivalents",
-    }
+FOOTPRINT_TERMS = (
+    "price",
+    "wue",
+    "grid_water",
+    "embodied",
+    "device_life",
+    "utilisation",
+    "device_share",
+    "sci",
+    "equivalents",
 )
+_STATED = frozenset({"intensity", "intensity_table", "provider", *FOOTPRINT_TERMS})
 
 assert set(_READERS) == {item.name for item in fields(Settings)}

@@ -19,6 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from wattleak.cli import options
+from wattleak.cli.numbers import whole_number
 from wattleak.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def run(args: Namespace) -> int:
         scenario = replace(scenario, policies=policies_named(args.policy))
     if scenario.trace is not None and (args.seeds is not None or args.seed is not None):
         raise UsageError("--seed and --seeds draw jobs, and a trace has them", "leave them out, or the trace")
-    count = scenario.seeds if args.seeds is None else _whole(args.seeds, "--seeds", 1)
-    seed = 1 if args.seed is None else _whole(args.seed, "--seed", 0)
+    count = scenario.seeds if args.seeds is None else whole_number(args.seeds, "--seeds", 1)
+    seed = 1 if args.seed is None else whole_number(args.seed, "--seed", 0)
     seeds = range(seed, seed + count) if scenario.trace is None else range(1)
-    processes = _cpus() if args.processes is None else _whole(args.processes, "--processes", 1)
+    processes = _cpus() if args.processes is None else whole_number(args.processes, "--processes", 1)
 
     from wattleak.footprint.simulation.running import run_scenario
     from wattleak.footprint.simulation.summary import summarise
@@ -113,13 +114,3 @@ def _progress(expected: int | None, *, quiet: bool) -> Iterator[Callable[[int], 
 
 def _cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _whole(text: str, option: str, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise UsageError(f"{option} {text!r} does not fit", f"give a whole number of at least {least}")
-    return number
