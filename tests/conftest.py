@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job in the background of a script is born deaf to Ctrl-C, and so would be what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class CommandLine:
     """Runs `wattleak` in a folder; `document` parses what --json printed."""

@@ -21,7 +21,7 @@ BUSY = "import time; t = time.process_time()\nwhile time.process_time() - t < {}
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     """A store with two runs of one name."""
-    from conftest import CommandLine
+    from tests.conftest import CommandLine
 
     wattleak = CommandLine(tmp_path_factory.mktemp("project"))
     (wattleak.folder / "short.py").write_text(BUSY.format(0.02))

@@ -127,9 +127,9 @@ def test_a_program_that_runs_out_of_memory_is_reported_as_such(wattleak: Command
 
 
 class TestFullDisk:
-    """A real full disk: a file system of 128 KiB in a mount namespace of its own, with the store on it."""
+    """A real full disk: a file system of 192 KiB in a mount namespace of its own, with the store on it."""
 
-    def run(self, wattleak: CommandLine, job: str, store_kb: int = 128) -> list[str]:
+    def run(self, wattleak: CommandLine, job: str, store_kb: int = 192) -> list[str]:
         (wattleak.folder / "job.sh").write_text(textwrap.dedent(job))
         measure = shlex.join([*wattleak.command, "measure", "-q", "--interval", "0.02", "--", "sh", "job.sh"])
         inner = f"""

@@ -939,17 +939,6 @@ def run(path: Path, *words: str, seed: int = 3) -> dict[str, float]:
     return json.loads(line.removeprefix("WATTLEAK "))
 
 
-@pytest.mark.parametrize(
-    "framework", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("torch", "keras")]
-)
-def test_both_programs_learn_the_same(framework: str) -> None:
-    pytest.importorskip({"torch": "torch", "keras": "tensorflow"}[framework])
-    results = [run(path, "--train-images", "256", "--epochs", "3") for path in PAIRS[framework]]
-    assert results[0] == results[1]
-    assert results[0]["steps"] == 12
-    assert results[0]["accuracy"] > 0.15  # ten classes: it has learnt something
-
-
 # -- injecting into a program of somebody else's -------------------------------------------------------------------
 
 CLEAN_TORCH = """

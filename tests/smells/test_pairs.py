@@ -32,7 +32,7 @@ REQUIRED = os.environ.get("WATTLEAK_REQUIRE_FRAMEWORKS") == "1"
 CPUS = 2
 ROUNDS = 5  # of fixing; each may offer what the one before was in the way of
 MOST_CHANGED_LINES = 15  # of a good program, to make the bad one
-SHORT = ("--train-images", "192", "--epochs", "1")
+SHORT = ("--train-images", "128", "--epochs", "2")  # a second epoch: some build or read again in each
 
 # Every program as __main__ of a fork of one Python that has imported the framework, which takes longer than they do. As
 # many at a time as there are CPUs, each on its own: threads of two that share one spin for one another, for long.
@@ -68,6 +68,7 @@ while running:
 sys.exit(f"failed: {failed}" if failed else 0)
 """
 
+OTHER_THREADS = {"PAR001"}  # the smell is the number of threads: sums in another order
 OTHER_STEPS = {"BAT001"}  # the smell is the size of a batch: other steps, and other images in the first
 ROUNDING = 1e-5  # a sum of the loss in another order, where the smell is the number of threads
 
@@ -236,4 +237,5 @@ def test_both_programs_do_the_same_work(case: Case, said_by_programs_of: Callabl
         return
     assert bad["steps"] == good["steps"]
     assert bad.get("first_loss", 0.0) == pytest.approx(good.get("first_loss", 0.0), rel=ROUNDING, abs=0)
-    assert bad["accuracy"] == pytest.approx(good["accuracy"], abs=0.02)
+    threads = case.code in OTHER_THREADS
+    assert bad["accuracy"] == pytest.approx(good["accuracy"], rel=0, abs=0.02 if threads else 0)

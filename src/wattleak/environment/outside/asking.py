@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from pathlib import Path
 
 from wattleak.environment.outside.reading import read_words
@@ -54,6 +53,8 @@ def _not_ours(pid: int, status: dict[str, str]) -> UsageError:
 
 
 def _name(owner: int) -> str:
+    import pwd  # noqa: PLC0415 - every platform may import this module, and Linux alone looks
+
     try:
         return pwd.getpwuid(owner).pw_name
     except KeyError:
