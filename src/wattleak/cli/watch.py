@@ -125,9 +125,12 @@ def _on_screen(watcher: Watcher, args: Namespace, *, duration_s: float | None) -
 
 def _until(watcher: Watcher, duration_s: float | None, show: Callable[[], None]) -> None:
     """Look again and again until the process ends, the time is over, or Ctrl-C; `show` after each look that saw it."""
+    import signal
     import time
 
     ends_s = None if duration_s is None else time.monotonic() + duration_s
+    # Ctrl-C comes while it rests, never into the drawing of a screen: a terminal would be left half drawn.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         while not watcher.ended:
             wait_s = watcher.wait_s
@@ -135,12 +138,16 @@ def _until(watcher: Watcher, duration_s: float | None, show: Callable[[], None])
                 if time.monotonic() >= ends_s:
                     return
                 wait_s = min(wait_s, ends_s - time.monotonic())
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             watcher.sleep(max(0.0, wait_s))
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             watcher.look()
             if not watcher.ended:
                 show()
     except KeyboardInterrupt:
         return  # the way to end it
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _seconds(text: str | None, name: str) -> float | None:
