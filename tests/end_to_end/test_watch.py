@@ -202,12 +202,17 @@ class TestTheScreen:
         process = started(RESTS)
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 90, 0, 0))
+        stated = {
+            "LINES",
+            "COLUMNS",
+        }  # xdist states them for its workers, and they would count for more than the terminal
+        env = {name: value for name, value in wattleak.env.items() if name not in stated} | {"TERM": "xterm"}
         watching = subprocess.Popen(
             [*wattleak.command, "watch", str(process.pid)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**wattleak.env, "TERM": "xterm"},
+            env=env,
             cwd=wattleak.folder,
             start_new_session=True,
         )
