@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from wattleak.environment.checks.check import State
 from wattleak.reports import units, words
 from wattleak.reports.columns import columns
 from wattleak.reports.style import Style, pad, width
+from wattleak.reports.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from wattleak.experiment.noise import Noise
     from wattleak.model import Calibration, Channel
 
-_COLUMNS = 110
 _ROLES = {
     State.ERROR: "bad",
     State.WARNING: "warning",
@@ -149,15 +148,15 @@ def _meters(found: Diagnosis, style: Style) -> list[str]:
         for channel in source.channels:
             name = source.meter if channel is source.channels[0] else ""
             rows.append((name, *_channel(channel)))
-            painted.append(_wrapped(channel.source, style, " " * 6, role="faint"))
+            painted.append(wrapped(channel.source, style, " " * 6, role="faint"))
         if not source.used:
-            painted[-1] += _wrapped("not used unless named: --meters " + source.meter, style, " " * 6, role="faint")
+            painted[-1] += wrapped("not used unless named: --meters " + source.meter, style, " " * 6, role="faint")
         for loss in source.losses:
             painted[-1] += _lacking(loss.reason, loss.remedy, style)
     table = columns(rows[1:], style, head=rows[0])
     lines = [line for row, below in zip(table, painted, strict=True) for line in (row, *below)]
     if not usable:
-        lines = _wrapped(
+        lines = wrapped(
             "No meter can be read here: energy is absent; time, CPU-seconds and memory are measured.", style
         )
     for source in found.sources:
@@ -168,15 +167,15 @@ def _meters(found: Diagnosis, style: Style) -> list[str]:
     opened = [f"{s.meter} {units.duration(s.open_s)}" for s in usable if s.open_s is not None]
     if opened:
         said = "Opening a meter, from its import to the first reading in a process like the recorder's: "
-        lines += ["", *_wrapped(said + ", ".join(opened) + ".", style)]
+        lines += ["", *wrapped(said + ", ".join(opened) + ".", style)]
     unanswered = [source.meter for source in usable if source.open_s is None]
     if unanswered:
-        lines += _wrapped(
+        lines += wrapped(
             f"No first reading came from {', '.join(unanswered)} in a process like the recorder's.",
             style,
             role="warning",
         )
-    lines += _wrapped(f"An experiment here decides by {words.title(found.primary_metric)}.", style)
+    lines += wrapped(f"An experiment here decides by {words.title(found.primary_metric)}.", style)
     return lines + _calibration(found, style)
 
 
@@ -188,14 +187,14 @@ def _channel(channel: Channel) -> tuple[str, ...]:
 
 def _calibration(found: Diagnosis, style: Style) -> list[str]:
     if found.calibration_problem is not None:
-        return _wrapped(found.calibration_problem, style, role="warning")
+        return wrapped(found.calibration_problem, style, role="warning")
     if found.calibration is None:
         return []
     slope, offset = found.calibration.slope, found.calibration.offset_w
     ends = ", ".join(units.number(end) for end in (slope.low, slope.high))
     watts, within = units.with_range(offset, "W")
     said = f"{describe(found.calibration)}. Slope {units.number(slope.value)} [{ends}], offset {watts} {within}."
-    return _wrapped(f"{said[0].upper()}{said[1:]}", style)
+    return wrapped(f"{said[0].upper()}{said[1:]}", style)
 
 
 def _checks(checks: Sequence[CheckResult], style: Style) -> list[str]:
@@ -210,42 +209,42 @@ def _checks(checks: Sequence[CheckResult], style: Style) -> list[str]:
     lines = []
     for check, state in zip(ordered, states, strict=True):
         head = f"  {style.paint(pad(state, first), _ROLES[check.state])}  {pad(check.name, second)}  "
-        text = _wrapped(check.finding, style, indent)
+        text = wrapped(check.finding, style, indent)
         lines += [head + pad(check.test, third) + "  " + text[0][len(indent) :], *text[1:]]
         if check.remedy and check.state is not State.OK:
             lines += _remedy(check.remedy, style, indent)
     count = {state: sum(check.state is state for check in checks) for state in State}
     summed = " · ".join(f"{_SAID.get(state, state.value)} {number}" for state, number in count.items() if number)
-    return [*lines, "", *_wrapped(f"{summed}. A check in full: wattleak explain NAME", style)]
+    return [*lines, "", *wrapped(f"{summed}. A check in full: wattleak explain NAME", style)]
 
 
 def _noise(found: Diagnosis, style: Style) -> list[str]:
     noise = found.noise
     if found.noise_failure is not None:
-        return _wrapped(found.noise_failure, style, role="bad")
+        return wrapped(found.noise_failure, style, role="bad")
     if noise is None:
-        return _wrapped("Not measured (--quick).", style)
-    lines = _wrapped(
+        return wrapped("Not measured (--quick).", style)
+    lines = wrapped(
         f"{noise.pairs} pairs of runs of one fixed program ({noise.workload}) in {units.duration(noise.duration_s)}.",
         style,
     )
     lines.append("")
     if not noise.spreads:
-        return lines + _wrapped("The runs gave no figure that can be compared.", style, role="warning")
+        return lines + wrapped("The runs gave no figure that can be compared.", style, role="warning")
     blocks = [item.blocks for item in next((s.detectable for s in noise.spreads if s.detectable), ())]
     head = ("", "one run", "spread of a pair", *(f"{number} blocks" for number in blocks))
     lines += columns((_spread_row(spread, len(blocks)) for spread in noise.spreads), style, head=head)
     lines += [
         "",
-        *_wrapped(
+        *wrapped(
             "So many blocks show a change of that size with 80 % power at the 95 % level; in brackets the 95 % range. "
             "It holds for programs like this one, on this machine as it is now: longer runs are steadier, another "
             "session or node differs more.",
             style,
             role="faint",
         ),
-        *_wrapped(f"Spread: {SPREAD_FORMULA}.", style, role="faint"),
-        *_wrapped(f"Change: {EFFECT_FORMULA}.", style, role="faint"),
+        *wrapped(f"Spread: {SPREAD_FORMULA}.", style, role="faint"),
+        *wrapped(f"Change: {EFFECT_FORMULA}.", style, role="faint"),
     ]
     return lines
 
@@ -271,14 +270,9 @@ def _next(found: Diagnosis, style: Style) -> list[str]:
 
 
 def _lacking(reason: str, remedy: str, style: Style) -> list[str]:
-    return _wrapped(reason, style, " " * 6) + (_remedy(remedy, style, " " * 6) if remedy else [])
+    return wrapped(reason, style, " " * 6) + (_remedy(remedy, style, " " * 6) if remedy else [])
 
 
 def _remedy(remedy: str, style: Style, indent: str) -> list[str]:
     """Not wrapped where it is a short command: it is there to be copied."""
-    return _wrapped(f"→ {remedy}", style, indent)
-
-
-def _wrapped(text: str, style: Style, indent: str = "  ", *, role: str | None = None) -> list[str]:
-    shown = textwrap.wrap(style.text(text), _COLUMNS - len(indent), break_long_words=False, break_on_hyphens=False)
-    return [indent + (style.paint(line, role) if role else line) for line in shown or [""]]
+    return wrapped(f"→ {remedy}", style, indent)

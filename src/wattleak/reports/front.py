@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +10,17 @@ from wattleak.analysis.quality import default_target
 from wattleak.documents import envelope
 from wattleak.model import Direction
 from wattleak.reports import charts, units, words
+from wattleak.reports.columns import columns
 from wattleak.reports.markup import Html, figure, join, table, tag
-from wattleak.reports.style import Style, pad, width
+from wattleak.reports.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wattleak.analysis.pareto import Advice, Front, Placed, Plane, Step
     from wattleak.analysis.plane import Mean
+    from wattleak.reports.style import Style
 
-_COLUMNS = 110
 _POINT = 0.01  # of an accuracy or an area under a curve
 
 
@@ -139,22 +139,17 @@ def _priced(value: float, low: float | None, high: float | None, scale: float, u
 def render_front(front: Front, *, style: Style) -> str:
     """Table, steps and recommendation for the terminal. Ends without a line end."""
     head, *rows = front_table(front)
-    widths = [max(width(style.text(row[column])) for row in (head, *rows)) for column in range(len(head))]
-    lines = [style.paint("Pareto front", "strong"), *_wrapped(what_it_is(front), style, "  ", role="faint"), ""]
-    for place, row in enumerate((head, *rows)):
-        cells = [pad(style.text(cell), widths[column], right=column in {1, 2, 3, 4}) for column, cell in enumerate(row)]
-        line = "  " + "  ".join(cells).rstrip()
-        lines.append(style.paint(line, "faint") if place == 0 else line)
-    lines += ["", *(line for text in _statements(front) for line in _wrapped(text, style, "  "))]
-    lines += ["", *_wrapped(recommendation(front), style, "", role="strong")]
-    return "\n".join(lines)
-
-
-def _wrapped(text: str, style: Style, indent: str, *, role: str | None = None) -> list[str]:
-    """Lines of at most so many columns; what goes on stands a little further in."""
-    shown = textwrap.wrap(style.text(text), _COLUMNS - len(indent), break_long_words=False, break_on_hyphens=False)
-    lines = [indent + ("  " if place and not role else "") + line for place, line in enumerate(shown)]
-    return [style.paint(line, role) if role else line for line in lines]
+    lines = [
+        style.paint("Pareto front", "strong"),
+        *wrapped(what_it_is(front), style, role="faint"),
+        "",
+        *columns(rows, style, head=head, right={1, 2, 3, 4}),
+        "",
+    ]
+    for text in _statements(front):
+        first, *rest = wrapped(text, style)
+        lines += [first, *(f"  {line}" for line in rest)]  # what goes on stands a little further in
+    return "\n".join([*lines, "", *wrapped(recommendation(front), style, "", role="strong")])
 
 
 def _statements(front: Front) -> Iterator[str]:

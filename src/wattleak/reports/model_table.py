@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from wattleak.reports import units
-from wattleak.reports.style import Style, pad, width
+from wattleak.reports.columns import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wattleak.analysis.model_costs import ModelCost
     from wattleak.model import Estimate
+    from wattleak.reports.style import Style
 
 _NOT_MEASURED = "-"
 
@@ -97,14 +98,11 @@ def explained(costs: Sequence[ModelCost]) -> tuple[str, ...]:
 
 def render_models(costs: Sequence[ModelCost], *, style: Style) -> str:
     """One column for each model: there are more figures than models. Ends without a line end."""
-    columns = [[style.text(cell) for cell in column] for column in zip(*model_table(costs), strict=True)]
-    widths = [max(width(row[place]) for row in columns) for place in range(len(columns[0]))]
-    lines = []
-    for number, row in enumerate(columns):
-        cells = [pad(cell, widths[place], right=place > 0) for place, cell in enumerate(row)]
-        line = "  " + "  ".join(cells).rstrip()
-        lines.append(style.paint(line, "strong") if number == 0 else line)
-    return "\n".join([*lines, "", *(style.paint(f"  {line}", "faint") for line in explained(costs))])
+    turned = list(zip(*model_table(costs), strict=True))
+    head, *lines = columns(turned, style, right=range(1, len(turned[0])))
+    return "\n".join(
+        [style.paint(head, "strong"), *lines, "", *(style.paint(f"  {line}", "faint") for line in explained(costs))]
+    )
 
 
 def models_document(costs: Sequence[ModelCost]) -> list[dict[str, Any]]:

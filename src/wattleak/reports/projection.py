@@ -11,7 +11,7 @@ from wattleak.footprint.places import WORLD
 from wattleak.footprint.quantities import shown_unit
 from wattleak.footprint.terms import J_PER_KWH
 from wattleak.reports import units
-from wattleak.reports.style import Style, pad, width
+from wattleak.reports.columns import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wattleak.footprint.inputs import Input
     from wattleak.footprint.projected import Projection, Swing
     from wattleak.model import Estimate
+    from wattleak.reports.style import Style
 
 MOST_SWINGS = 8
 _COLUMNS = 110
@@ -271,17 +272,12 @@ def _percent(share: float) -> str:
 
 def _lined_up(rows: Sequence[Sequence[str]], style: Style, *, last: str | None = None) -> list[str]:
     """A head and rows whose columns line up; numbers and intervals stand right."""
-    shown = [[style.text(cell) for cell in row] for row in rows]
-    count = max(len(row) for row in shown)
-    shown = [row + [""] * (count - len(row)) for row in shown]
-    used = [place for place in range(count) if place == 0 or any(row[place] for row in shown[1:])]
-    widths = {place: max(width(row[place]) for row in shown) for place in used}
-    left = {place for place in used if place == 0 or shown[0][place] in {"origin", "how", "input"}}
-    lines = [
-        "  " + "  ".join(pad(row[place], widths[place], right=place not in left) for place in used).rstrip()
-        for row in shown
-    ]
-    lines[0] = style.paint(lines[0], "faint")
+    count = max(len(row) for row in rows)
+    filled = [[*row, *[""] * (count - len(row))] for row in rows]
+    used = [place for place in range(count) if place == 0 or any(row[place] for row in filled[1:])]
+    head, *body = [[row[place] for place in used] for row in filled]
+    right = {place for place, title in enumerate(head) if place > 0 and title not in {"origin", "how", "input"}}
+    lines = columns(body, style, head=head, right=right)
     if last is not None:
         lines[-1] = style.paint(lines[-1], last)
     return lines

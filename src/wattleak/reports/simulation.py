@@ -9,7 +9,7 @@ from wattleak.documents import envelope
 from wattleak.footprint.simulation.summary import LEVEL
 from wattleak.model import Origin
 from wattleak.reports import units
-from wattleak.reports.style import pad, width
+from wattleak.reports.columns import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ def render_simulation(scenario: Scenario, seeds: Sequence[int], found: Sequence[
             f"{streams}, the same for all policies; all numbers simulated"
         ),
         "",
-        *_table(_rows(found), style),
+        *_lined_up(_rows(found), style),
         "",
         *_changes(found, style),
         "",
@@ -186,7 +186,7 @@ def _changes(found: Sequence[PolicySummary], style: Style) -> list[str]:
         rows.append((label, *(_change(each.changes.get(name)) for each in others)))
     for name, label in _WAITED:
         rows.append((label, *(_longer(each.differences[name]) for each in others)))
-    return lines + _table(rows, style)
+    return lines + _lined_up(rows, style)
 
 
 def _change(figure: Figure | None) -> str:
@@ -226,12 +226,6 @@ def _filled(text: str, first: str, then: str) -> list[str]:
     return textwrap.wrap(text, _COLUMNS, initial_indent=first, subsequent_indent=then)
 
 
-def _table(rows: Sequence[Sequence[str]], style: Style) -> list[str]:
-    widths = [max(width(style.text(row[place])) for row in rows) for place in range(len(rows[0]))]
-    lines = []
-    for number, row in enumerate(rows):
-        cells = [pad(style.text(row[0]), widths[0])]
-        cells += [pad(style.text(cell), size, right=True) for cell, size in zip(row[1:], widths[1:], strict=True)]
-        line = "  " + "  ".join(cells).rstrip()
-        lines.append(style.paint(line, "faint") if number == 0 else line)
-    return lines
+def _lined_up(rows: Sequence[Sequence[str]], style: Style) -> list[str]:
+    """A head and rows: what it is stands left, the figures right."""
+    return columns(rows[1:], style, head=rows[0], right=range(1, len(rows[0])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from wattleak.model import EvidenceLevel, Verdict
@@ -10,6 +9,7 @@ from wattleak.reports import words
 from wattleak.reports.columns import columns
 from wattleak.reports.story import Amount, tell_comparison, tell_measurement
 from wattleak.reports.style import Style, pad, width
+from wattleak.reports.wrapping import COLUMNS, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,6 @@ ROLES = {
     Verdict.TRADE_OFF: "mixed",
 }
 _LEVELS = {EvidenceLevel.MEASURED: "bad", EvidenceLevel.SEEN: "warning", EvidenceLevel.SUSPECTED: "faint"}
-_COLUMNS = 110
 _LABEL = 12  # columns of a label in front of a statement
 _ABOUT_RIGHT = frozenset({1, 2, 3, 4})  # columns of numbers stand right
 
@@ -81,7 +80,7 @@ def render_measurement(measurement: Measurement, *, style: Style) -> str:
     lines += [line for item in story.carbon_lines for line in _labelled(item.label, item.text, style, indent=14)]
     lines += _sections(footprint, style)
     if story.remark is not None:
-        lines += ["", *_wrapped(story.remark, style, "  ", role="warning")]
+        lines += ["", *wrapped(story.remark, style, "  ", role="warning")]
     lines += _sections(rest, style)
     lines += _observed(story.observed, style) if story.observed is not None else []
     lines += ["", "  " + style.text(words.ONE_RUN)]
@@ -99,7 +98,7 @@ def _observed(story: ObservedStory, style: Style) -> list[str]:
     for place in story.places:
         head = f"{place.level.value:9}  {place.code} {place.name}  {place.where}".rstrip()
         lines.append("  " + style.paint(style.text(head), _LEVELS[place.level]))
-        lines += [line for text in place.text for line in _wrapped(text, style, "             ")]
+        lines += [line for text in place.text for line in wrapped(text, style, "             ")]
     return lines
 
 
@@ -133,9 +132,9 @@ def _pair(pair: PairStory, style: Style, *, named: bool) -> list[str]:
         lines += columns(map(_cells, pair.rows), style, head=head, right=_ABOUT_RIGHT)
         lines.append("")
     headline = style.paint(pair.headline, ROLES[pair.verdict])
-    lines += [f"{headline}  [{style.text(pair.grade)}]", *_wrapped(pair.sentence, style, "  ")]
+    lines += [f"{headline}  [{style.text(pair.grade)}]", *wrapped(pair.sentence, style, "  ")]
     if pair.remark is not None:
-        lines += _wrapped(pair.remark, style, "  ", role="warning")
+        lines += wrapped(pair.remark, style, "  ", role="warning")
     quality = "warning" if pair.quality_is_a_warning else None
     lines += _labelled("quality", pair.quality, style, role=quality)
     for item in pair.lines:
@@ -152,7 +151,7 @@ def _cells(row: ComparisonRow) -> tuple[str, ...]:
 
 
 def _heading(title: str, aside: str, style: Style) -> str:
-    blanks = " " * max(2, _COLUMNS - width(style.text(title)) - width(style.text(aside)))
+    blanks = " " * max(2, COLUMNS - width(style.text(title)) - width(style.text(aside)))
     return style.paint(title, "strong") + blanks + style.paint(aside, "faint")
 
 
@@ -161,7 +160,7 @@ def _incomplete(reason: str | None, style: Style) -> list[str]:
 
 
 def _exploratory(reason: str | None, style: Style) -> list[str]:
-    return [] if reason is None else _wrapped(f"EXPLORATORY: {reason}", style, "  ", role="warning")
+    return [] if reason is None else wrapped(f"EXPLORATORY: {reason}", style, "  ", role="warning")
 
 
 def _sections(sections: Iterable[tuple[str, Sequence[Amount]]], style: Style) -> list[str]:
@@ -178,20 +177,11 @@ def _sections(sections: Iterable[tuple[str, Sequence[Amount]]], style: Style) ->
 
 def _labelled(label: str, text: str, style: Style, *, indent: int = 2, role: str | None = None) -> list[str]:
     first = " " * indent + pad(style.text(label), _LABEL - 2)
-    return _wrapped(text, style, " " * width(first), first=first, role=role)
+    return wrapped(text, style, " " * width(first), first=first, role=role)
 
 
 def _listed(label: str, items: Iterable[str], style: Style) -> list[str]:
     return [line for item in items for line in _labelled(label, item, style, role="warning")]
-
-
-def _wrapped(text: str, style: Style, indent: str, *, first: str | None = None, role: str | None = None) -> list[str]:
-    """Lines of at most so many columns; words that are longer (paths, commands) stay whole."""
-    lines = textwrap.wrap(style.text(text), _COLUMNS - len(indent), break_long_words=False, break_on_hyphens=False) or [
-        ""
-    ]
-    painted = [style.paint(line, role) if role else line for line in lines]
-    return [(indent if place or first is None else first) + line for place, line in enumerate(painted)]
 
 
 def _closing(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from wattleak.reports.markup import Html, figure, join, table, tag
 from wattleak.reports.story import tell_comparison
 from wattleak.reports.style import pad, width
 from wattleak.reports.text import render_story
+from wattleak.reports.wrapping import COLUMNS, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from wattleak.reports.story import ComparisonStory
     from wattleak.reports.style import Style
 
-_COLUMNS = 110
 _DECADES = 50.0  # ratio of costs beyond which each has a unit of its own
 _BAR = 16  # blocks of the longest bar
 _ROLES = {
@@ -47,7 +46,7 @@ def render_tuning(experiment: Experiment, tuning: Tuning, *, style: Style) -> st
     title, aside = design.title, f"experiment {experiment.plan.experiment}"
     lines = [
         style.paint(title, "strong")
-        + " " * max(2, _COLUMNS - width(style.text(title)) - width(aside))
+        + " " * max(2, COLUMNS - width(style.text(title)) - width(aside))
         + style.paint(aside, "faint"),
         style.paint("  " + " · ".join(facts(experiment, tuning)), "faint"),
         *([] if tuning.finished else [style.paint("  INCOMPLETE: the search is not finished", "warning")]),
@@ -57,7 +56,7 @@ def render_tuning(experiment: Experiment, tuning: Tuning, *, style: Style) -> st
     ]
     headline, *rest = answer(experiment, tuning)
     lines += [style.paint(headline, "good" if tuning.chosen else "warning")]
-    lines += [line for text in rest for line in _wrapped(text, style)]
+    lines += [line for text in rest for line in wrapped(text, style)]
     story = _saving_story(experiment, tuning)
     if story is not None:
         return "\n".join(lines) + "\n\n" + render_story(story, "", style=style)
@@ -286,8 +285,3 @@ def _saving_story(experiment: Experiment, tuning: Tuning) -> ComparisonStory | N
             shlex.join(["wattleak", "compare", "--sessions", "3", *(words.variant_command(item) for item in commands)]),
         ),
     )
-
-
-def _wrapped(text: str, style: Style) -> list[str]:
-    found = textwrap.wrap(style.text(text), _COLUMNS - 2, break_long_words=False, break_on_hyphens=False)
-    return ["  " + line for line in found]

@@ -24,7 +24,7 @@ from wattleak.errors import UsageError
 from wattleak.footprint.terms import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from wattleak.footprint.intensity import Intensity
 
@@ -67,6 +67,14 @@ class Provider(Protocol):
     def stretches(self, zone: str, start_s: float, end_s: float) -> Sequence[Stretch]:
         """Every published stretch that touches the time. Raises ProviderFailure."""
         ...
+
+
+def pieces(start_s: float, end_s: float, most_s: float) -> Iterator[tuple[float, float]]:
+    """Cut a time into what a service answers at once, `most_s` seconds at the most."""
+    while start_s < end_s:
+        until_s = min(end_s, start_s + most_s)
+        yield start_s, until_s
+        start_s = until_s
 
 
 def online_region(provider: str, region: str | None) -> str:

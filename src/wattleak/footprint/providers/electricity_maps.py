@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
-from wattleak.footprint.providers import ProviderFailure, Stretch
+from wattleak.footprint.providers import ProviderFailure, Stretch, pieces
 from wattleak.footprint.providers.http import base_url, get_json, token
 
 if TYPE_CHECKING:
@@ -52,11 +52,9 @@ class ElectricityMaps:
         if time.time() - start_s < _HISTORY_S:
             return _read(get_json(f"{where}/history", {"zone": zone}, headers))
         found: list[Stretch] = []
-        while start_s < end_s:
-            until_s = min(end_s, start_s + _AT_ONCE_S)
-            query = {"zone": zone, "start": _moment(start_s // _HOUR_S * _HOUR_S), "end": _moment(until_s)}
+        for from_s, until_s in pieces(start_s, end_s, _AT_ONCE_S):
+            query = {"zone": zone, "start": _moment(from_s // _HOUR_S * _HOUR_S), "end": _moment(until_s)}
             found += _read(get_json(f"{where}/past-range", query, headers))
-            start_s = until_s
         return tuple({one.start_s: one for one in found}.values())
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
-from wattleak.footprint.providers import ProviderFailure, Stretch
+from wattleak.footprint.providers import ProviderFailure, Stretch, pieces
 from wattleak.footprint.providers.http import base_url, get_json
 
 if TYPE_CHECKING:
@@ -54,14 +54,12 @@ class UkCarbonIntensity:
         if zone != "GB":
             raise ProviderFailure(f"it knows Great Britain (GB), not {zone}")
         found = []
-        while start_s < end_s:
-            until_s = min(end_s, start_s + _AT_ONCE_S)
-            answer = get_json(f"{self.url}/intensity/{_moment(start_s)}/{_moment(until_s)}")
+        for from_s, until_s in pieces(start_s, end_s, _AT_ONCE_S):
+            answer = get_json(f"{self.url}/intensity/{_moment(from_s)}/{_moment(until_s)}")
             try:
                 found += [one for row in answer["data"] if (one := _stretch(row)) is not None]
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise ProviderFailure("its answer is not what it documents") from error
-            start_s = until_s
         return tuple({one.start_s: one for one in found}.values())
 
 

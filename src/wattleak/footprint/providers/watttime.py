@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wattleak.errors import UsageError
-from wattleak.footprint.providers import ProviderFailure, Stretch
+from wattleak.footprint.providers import ProviderFailure, Stretch, pieces
 from wattleak.footprint.providers.http import base_url, get_json, token
 
 if TYPE_CHECKING:
@@ -56,11 +56,9 @@ class WattTime:
             raise ProviderFailure("its answer to the login holds no token")
         bearer = {"Authorization": f"Bearer {session['token']}"}
         found: list[Stretch] = []
-        while start_s < end_s:
-            until_s = min(end_s, start_s + _AT_ONCE_S)
-            query = {"region": place, "start": _moment(start_s), "end": _moment(until_s), "signal_type": signal}
+        for from_s, until_s in pieces(start_s, end_s, _AT_ONCE_S):
+            query = {"region": place, "start": _moment(from_s), "end": _moment(until_s), "signal_type": signal}
             found += _read(get_json(f"{self.url}/v3/historical", query, bearer))
-            start_s = until_s
         return tuple({one.start_s: one for one in found}.values())
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.model import Evidence
+from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wattleak.model import Evidence
     from wattleak.signals import Signals
 
 
@@ -20,19 +21,15 @@ def probe(signals: Signals) -> Iterator[Evidence]:
             continue
         idle_s, readings = fact.number("idle_s") or 0.0, fact.number("readings") or 0.0
         batches = (fact.number("batches") or 0.0) / readings if readings else 0.0
-        yield Evidence(
-            code="DAT006",
-            path=fact.text("file"),
-            line=fact.line,
-            function=fact.text("function"),
-            counter="readings of a loader that nothing was done with",
-            value=idle,
-            unit="",
-            threshold=0.0,
-            message=f"{batches:.0f} batches were read here {_times(idle)} and thrown away at once; "
+        yield evidence_at(
+            fact,
+            "DAT006",
+            "readings of a loader that nothing was done with",
+            idle,
+            f"{batches:.0f} batches were read here {_times(idle)} and thrown away at once; "
             f"making them took {idle_s:.3g} s",
+            threshold=0.0,
             cost_s=idle_s,
-            pid=fact.process.pid,
         )
 
 

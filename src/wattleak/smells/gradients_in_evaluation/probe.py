@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.model import Evidence
+from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wattleak.model import Evidence
     from wattleak.signals import Signals
 
 MOST_GRAPHS = 2.0  # at one place; a look at an example or two is no evaluation
@@ -21,15 +22,11 @@ def probe(signals: Signals) -> Iterator[Evidence]:
         if graphs is None or graphs <= MOST_GRAPHS:
             continue
         what = "tapes were recorded" if fact.text("framework") == "tensorflow" else "forward passes recorded a graph"
-        yield Evidence(
-            code="AUT001",
-            path=fact.text("file"),
-            line=fact.line,
-            function=fact.text("function"),
-            counter="graphs of evaluations that nobody asked for a gradient",
-            value=graphs,
-            unit="",
+        yield evidence_at(
+            fact,
+            "AUT001",
+            "graphs of evaluations that nobody asked for a gradient",
+            graphs,
+            f"{graphs:.0f} {what} here and were gone before anybody asked for a gradient",
             threshold=MOST_GRAPHS,
-            message=f"{graphs:.0f} {what} here and were gone before anybody asked for a gradient",
-            pid=fact.process.pid,
         )

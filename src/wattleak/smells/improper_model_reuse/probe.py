@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.model import Evidence
+from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wattleak.model import Evidence
     from wattleak.signals import Fact, Signals
 
 _CODE = "MOD001"
@@ -54,53 +55,41 @@ def _of_models(fact: Fact, taken_over: float, same: float) -> Evidence:
         parts.append(f"tracing {traces:.0f} times {_ms(trace_s)}")
     if live > 1:
         parts.append(f"{live:.0f} instances are still alive")
-    return Evidence(
-        code=_CODE,
-        path=fact.text("file"),
-        line=fact.line,
-        function=fact.text("function"),
-        counter="models that took over the weights of the one before",
-        value=taken_over + same,
-        unit="",
-        threshold=float(MOST_TAKEN_OVER),
-        message=f"{fact.text('name') or 'the model'} was built {built:.0f} times alike; {'; '.join(how)}. "
+    return evidence_at(
+        fact,
+        _CODE,
+        "models that took over the weights of the one before",
+        taken_over + same,
+        f"{fact.text('name') or 'the model'} was built {built:.0f} times alike; {'; '.join(how)}. "
         f"So far: {', '.join(parts)}",
+        threshold=float(MOST_TAKEN_OVER),
         cost_s=cost_s,
-        pid=fact.process.pid,
     )
 
 
 def _of_compiled(fact: Fact, between: float, times: float) -> Evidence:
-    return Evidence(
-        code=_CODE,
-        path=fact.text("file"),
-        line=fact.line,
-        function=fact.text("function"),
-        counter="compile() of a model that was trained, with the settings that it had",
-        value=between,
-        unit="",
-        threshold=MOST_COMPILED,
-        message=f"one model was compiled {times:.0f} times here with the same settings, {between:.0f} times after "
+    return evidence_at(
+        fact,
+        _CODE,
+        "compile() of a model that was trained, with the settings that it had",
+        between,
+        f"one model was compiled {times:.0f} times here with the same settings, {between:.0f} times after "
         "it had been trained: each time its functions are traced again",
-        pid=fact.process.pid,
+        threshold=MOST_COMPILED,
     )
 
 
 def _of_traces(fact: Fact, traces: float, calls: float) -> Evidence:
     trace_s = fact.number("trace_s") or 0.0
-    return Evidence(
-        code=_CODE,
-        path=fact.text("file"),
-        line=fact.line,
-        function=fact.text("function"),
-        counter="traces of a tf.function",
-        value=traces,
-        unit="",
-        threshold=MOST_TRACES,
-        message=f"{fact.text('function')} was traced {traces:.0f} times in {calls:.0f} calls; the calls that traced "
+    return evidence_at(
+        fact,
+        _CODE,
+        "traces of a tf.function",
+        traces,
+        f"{fact.text('function')} was traced {traces:.0f} times in {calls:.0f} calls; the calls that traced "
         f"took {_ms(trace_s)}",
+        threshold=MOST_TRACES,
         cost_s=trace_s,
-        pid=fact.process.pid,
     )
 
 

@@ -12,6 +12,7 @@ from wattleak.model import Evidence
 from wattleak.signals.outside.facts import libraries_in
 from wattleak.smells.library_path_mismatch.loaded import claims, unused_device
 from wattleak.smells.library_path_mismatch.loader import slow_loads
+from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,20 +65,16 @@ def _in_vain(signals: Signals) -> Iterator[Evidence]:
         now, born = fact.text("now"), fact.text("born")
         if fact.text("name") != _READ_AT_START or not now or now == born or fact.number("children") != 0:
             continue
-        line = fact.number("line")
         added = [entry for entry in now.split(":") if entry and entry not in (born or "").split(":")]
         if not added:
             continue
-        yield Evidence(
-            code=_CODE,
-            path=fact.text("file"),
-            line=None if line is None else int(line),
-            function=fact.text("function"),
-            counter="folders that the loader never heard of",
-            value=len(added),
-            unit="folders",
-            threshold=0.0,
-            message=f"{_READ_AT_START} was set inside the program to {':'.join(added)}: the loader read it when the "
+        yield evidence_at(
+            fact,
+            _CODE,
+            "folders that the loader never heard of",
+            len(added),
+            f"{_READ_AT_START} was set inside the program to {':'.join(added)}: the loader read it when the "
             f"process began, and no other process was started that would get it",
-            pid=fact.process.pid,
+            threshold=0.0,
+            unit="folders",
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.model import Evidence
+from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wattleak.model import Evidence
     from wattleak.signals import Fact, Signals
 
 WAITS = 0.10  # of the training's time, for batches (PyTorch's tuning guide names no figure; this one is ours)
@@ -31,17 +32,13 @@ def probe(signals: Signals) -> Iterator[Evidence]:
 
 
 def _of_loader(fact: Fact, wait_s: float, share: float, device: str) -> Evidence:
-    return Evidence(
-        code="DAT001",
-        path=fact.text("file"),
-        line=fact.line,
-        function=fact.text("function"),
-        counter="share of the training in which batches were made",
-        value=share,
-        unit="",
-        threshold=WAITS,
-        message=f"{device} waited {wait_s:.3g} s ({100 * share:.0f} % of the training) while the process that trains "
+    return evidence_at(
+        fact,
+        "DAT001",
+        "share of the training in which batches were made",
+        share,
+        f"{device} waited {wait_s:.3g} s ({100 * share:.0f} % of the training) while the process that trains "
         "made batches; the loader has no workers",
+        threshold=WAITS,
         cost_s=wait_s,
-        pid=fact.process.pid,
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.model import Evidence
+from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wattleak.model import Evidence
     from wattleak.signals import Fact, Signals
 
 _CODE = "BAT001"
@@ -41,23 +42,24 @@ def _of_steps(fact: Fact, rows: float, steps: float) -> Iterator[Evidence]:
     told = fact.number("told_rows")
     step_s = fact.number("step_s")
     if told is not None and not 1 / _TOLD_APART < rows / told < _TOLD_APART:
-        yield _evidence(
+        yield evidence_at(
             fact,
+            _CODE,
             counter="rows in a step",
             value=rows,
             unit="rows",
             threshold=told,
             message=f"fit was told batch_size={told:.0f} and made {steps:.0f} steps of {rows:.3g} rows: the data set "
             "comes in batches of its own" + (f"; a step takes {1000 * step_s:.3g} ms" if step_s else ""),
-            cost_s=None,
         )
     updates, update_s = fact.number("updates") or 0.0, fact.number("update_s") or 0.0
     if rows > FEW_ROWS or steps < _FEWEST_STEPS or not step_s or not updates:
         return
     share = update_s / updates / step_s
     if share > UPDATE:
-        yield _evidence(
+        yield evidence_at(
             fact,
+            _CODE,
             counter="share of a step that is the update, whatever its rows",
             value=share,
             unit="",
@@ -71,8 +73,9 @@ def _of_steps(fact: Fact, rows: float, steps: float) -> Iterator[Evidence]:
 
 def _of_calls(fact: Fact, calls: float, rows: float) -> Evidence:
     seconds = fact.number("s") or 0.0
-    return _evidence(
+    return evidence_at(
         fact,
+        _CODE,
         counter="rows in a call of predict",
         value=rows,
         unit="rows",
@@ -84,31 +87,13 @@ def _of_calls(fact: Fact, calls: float, rows: float) -> Evidence:
 
 
 def _of_device(fact: Fact, peak_b: float, capacity_b: float) -> Evidence:
-    return _evidence(
+    return evidence_at(
         fact,
+        _CODE,
         counter="peak memory of the device",
         value=peak_b / capacity_b,
         unit="",
         threshold=FULL,
         message=f"{fact.text('device')} was filled to {100 * peak_b / capacity_b:.0f} %, and its allocator had to "
         f"give all its spare memory back and begin again {fact.number('retries') or 0.0:.0f} times",
-        cost_s=None,
-    )
-
-
-def _evidence(
-    fact: Fact, *, counter: str, value: float, unit: str, threshold: float, message: str, cost_s: float | None
-) -> Evidence:
-    return Evidence(
-        code=_CODE,
-        path=fact.text("file"),
-        line=fact.line,
-        function=fact.text("function"),
-        counter=counter,
-        value=value,
-        unit=unit,
-        threshold=threshold,
-        message=message,
-        cost_s=cost_s,
-        pid=fact.process.pid,
     )

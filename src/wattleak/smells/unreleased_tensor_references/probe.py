@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wattleak.model import Evidence
+from wattleak.smells.noted import evidence_at
 from wattleak.smells.unreleased_tensor_references.growth import Climb, climbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wattleak.model import Evidence
     from wattleak.signals import Fact, Signals
 
 _CODE = "REF001"
@@ -57,20 +58,16 @@ def _judged(growth: _Growth, holders: Sequence[Fact]) -> Iterator[Evidence]:
         threshold = min(HELD_B, threshold) if threshold is not None else HELD_B
     if threshold is None or climb.interval.low <= threshold:
         return
-    place = memory if holder is None else holder
-    yield Evidence(
-        code=_CODE,
-        path=place.text("file"),
-        line=place.line,
-        function=place.text("function"),
-        counter="memory of the device kept by each step" if _is_device(memory) else "memory kept by each step",
-        value=climb.per_step_b,
-        unit="B/step",
+    yield evidence_at(
+        memory if holder is None else holder,  # both of one process
+        _CODE,
+        "memory of the device kept by each step" if _is_device(memory) else "memory kept by each step",
+        climb.per_step_b,
+        f"{_grew(memory, climb)}; {_who(holder)}{_until(memory, climb, capacity_b)}",
         threshold=float(threshold),
-        message=f"{_grew(memory, climb)}; {_who(holder)}{_until(memory, climb, capacity_b)}",
+        unit="B/step",
         interval=climb.interval,
         cost_b=climb.grown_b,
-        pid=memory.process.pid,
     )
 
 
