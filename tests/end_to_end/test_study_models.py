@@ -48,8 +48,8 @@ def test_the_plan_is_a_short_one_of_all_and_a_real_one_of_the_two_smallest(wattl
     [
         (("models", "--framework", "keras"), "--framework belongs to the study of a smell"),
         (("PAR001", "--weights", "none"), "--weights belongs to study models"),
-        (("models", "--only", "resnet18"), "a comparison takes two models or more"),
-        (("models", "--only", "vgg16,resnet18"), "there is no model 'vgg16'"),
+        (("models", "--only", "resnet18"), "--only names 1 of them"),
+        (("models", "--only", "vgg16,resnet18"), "there is no 'vgg16' in this study"),
         (("models", "--full", "--steps", "5"), "--full trains to the end"),
     ],
 )

@@ -39,7 +39,8 @@ SUMMARY = "run a ready-made experiment on one smell, or on all"
 
 READY_MADE = ("models",)
 """Studies that are of no smell: module `cli/study_NAME.py` each, with SUMMARY, OPTIONS (names of its own options as
-argparse keeps them), configure(group) and run_study(args, settings) -> exit code."""
+argparse keeps them; --full and --only are made here, for those that name them), configure(group) and
+run_study(args, settings) -> exit code. What they share is in cli/ready_made.py and reports/parts.py."""
 
 _NEEDED = {"keras": ("tensorflow", "keras"), "sklearn": ("sklearn",)}
 
@@ -79,6 +80,10 @@ def configure(parser: ArgumentParser) -> None:
         "--into", metavar="SCRIPT", help="put the smell into a clean program of yours, and measure that"
     )
     parser.add_argument("--resume", metavar="ID", help="go on with a study that was interrupted")
+    parser.add_argument("--full", action="store_true", help="studies of no smell: at full size; takes hours")
+    parser.add_argument(
+        "--only", metavar="NAMES", help="studies of no smell: of what they compare only these, by comma"
+    )
     for name, module in ready_made:
         module.configure(parser.add_argument_group(f"study {name}"))
     options.add_experiment(parser)

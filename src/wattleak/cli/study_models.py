@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
     from wattleak.analysis.model_costs import Busy, ModelCost, Shape
     from wattleak.analysis.pareto import Front
+    from wattleak.cli.ready_made import Finished, Part
     from wattleak.cli.settings import Settings
-    from wattleak.model import Comparison, Experiment
-    from wattleak.store.sqlite import SqliteStore
+    from wattleak.model import Experiment
     from wattleak.workloads.data import ImageData
     from wattleak.workloads.image_models import ImageModel
 
 SUMMARY = "six image models: what a step costs, and whether the dearer one is worth it (Pareto front)"
-OPTIONS = ("full", "weights", "only")
+OPTIONS = ("full", "only", "weights")
 
 _QUALITY = "auc:max:0.005"  # half a point, as for every figure that is a share
 _DATA = "pneumoniamnist"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One experiment of the study."""
+class Plan:
+    """A part, before the commands of its variants are known."""
 
     name: str  # "steps", "training"
     title: str
@@ -50,53 +50,46 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """What came of a part."""
+class Costed:
+    """What came of a part, and what its models are."""
 
-    part: Part
-    experiment: Experiment
-    comparison: Comparison
+    finished: Finished
     costs: tuple[ModelCost, ...]
     front: Front | str
 
 
 def configure(group: _ArgumentGroup) -> None:
     group.add_argument(
-        "--full", action="store_true", help="fine-tune all six at full size, for accuracy and AUC: hours"
-    )
-    group.add_argument(
         "--weights",
         metavar="DIR",
         help="ImageNet weights: a folder with torchvision's files; download; none (default: those on this machine)",
     )
-    group.add_argument("--only", metavar="NAMES", help="of the six, by comma: resnet18,densenet121")
 
 
 def run_study(args: Namespace, settings: Settings) -> int:
     """Run the parts that have not been run yet; table, verdicts and report of each."""
     import json
-    from secrets import token_hex
 
+    from wattleak.cli.ready_made import identity_of, run_part, write_page
     from wattleak.reports.models import study_document
 
     _refuse(args)
     data, note = _data(args, settings)
-    parts = _parts(args, settings)
-    weights, about_weights = _weights(args, parts)
-    identity = args.resume or token_hex(4)
-    if not args.quiet:
-        facts = (f"data: {data.describe()}", *([note] if note else []), about_weights)
-        print(f"study {identity}: to go on later, wattleak study models --resume {identity}", file=sys.stderr)
-        print(*facts, sep="\n", file=sys.stderr)
+    plans = _plans(args, settings)
+    weights, about_weights = _weights(args, plans)
+    facts = (f"data: {data.describe()}", *([note] if note else []), about_weights)
+    identity = identity_of("models", args, facts)
     done = []
-    for part in parts:
-        words = (*part.words, "--data", str(args.data or data.name), "--weights", weights, *args.arguments)
-        finished = _run(replace(part, words=words), identity, data, args, settings)
+    for plan in plans:
+        words = (*plan.words, "--data", str(args.data or data.name), "--weights", weights, *args.arguments)
+        finished = run_part("models", _part(replace(plan, words=words)), identity, args, settings)
         if finished is None:  # a dry run
             continue
-        done.append(finished)
+        costed = _costed(plan, finished, data)
+        write_page(finished, settings, args, front=None if isinstance(costed.front, str) else costed.front)
+        done.append(costed)
         if not args.json and not args.quiet:
-            _show(finished, args)
+            _show(costed, args)
     if args.json and done:
         print(json.dumps(study_document(identity, [_document(one) for one in done], data.describe(), about_weights)))
     return ExitCode.DONE
@@ -105,25 +98,22 @@ def run_study(args: Namespace, settings: Settings) -> int:
 # -- what is run -----------------------------------------------------------------------------------------------------
 
 
-def _parts(args: Namespace, settings: Settings) -> list[Part]:
+def _plans(args: Namespace, settings: Settings) -> list[Plan]:
     """The plan: a short one of all models and a real training of the two smallest; or with --full of all."""
     from wattleak.analysis.feasibility import blocks_needed
     from wattleak.cli.protocol import read_around
-    from wattleak.workloads.image_models import MODELS, find_model
+    from wattleak.cli.ready_made import only
+    from wattleak.workloads.image_models import MODELS
 
-    models = MODELS
-    if args.only:
-        models = tuple(dict.fromkeys(find_model(name) for name in args.only.split(",") if name.strip()))
-    if len(models) < 2:
-        raise UsageError("a comparison takes two models or more", "--only resnet18,densenet121")
+    models = only(args.only, MODELS, lambda model: model.name)
     asked = read_around(args, settings).short
     warmups = settings.warmups if args.warmups is not None else 1
     own_blocks = settings.blocks if args.blocks is not None else None
     words: tuple[str, ...]
     if args.full:
         words = ("--epochs", "5")
-        return [Part("training", "fine-tuning of all", models, words, own_blocks or 5, warmups)]
-    steps = Part(
+        return [Plan("training", "fine-tuning of all", models, words, own_blocks or 5, warmups)]
+    steps = Plan(
         "steps",
         "what a step costs",
         models,
@@ -136,65 +126,32 @@ def _parts(args: Namespace, settings: Settings) -> list[Part]:
     least = max(model.least for model in smallest)
     words = ("--image-size", str(least), "--train-images", "480", "--epochs", "2", "--batch", "32")
     warm = warmups if args.warmups is not None else 0
-    real = Part("training", "fine-tuning of the two smallest", smallest, words, own_blocks or 6, warm)
+    real = Plan("training", "fine-tuning of the two smallest", smallest, words, own_blocks or 6, warm)
     return [steps, real]
 
 
-def _run(part: Part, identity: str, data: ImageData, args: Namespace, settings: Settings) -> Finished | None:
-    """One experiment: taken from the store when it is there, made or gone on with when it is not."""
-    from argparse import Namespace as Copy
-
-    from wattleak.analysis.comparison import compare
-    from wattleak.cli.compare import experiment
+def _part(plan: Plan) -> Part:
+    from wattleak.cli.ready_made import Part
     from wattleak.experiment.factors import Treatments
     from wattleak.model import Variant
-    from wattleak.store.sqlite import SqliteStore
     from wattleak.workloads import image_models
-
-    title = f"study models: {part.title}, part of {identity}"
-    with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
-        stored = next((row for row in store.experiments() if row.title == title), None)
-        if stored is not None and stored.complete:
-            return _finished(part, store.experiment(stored.id), _shapes(part, data))
-    kept: list[Experiment] = []
-
-    def conclude(store: SqliteStore, finished: Experiment) -> int:
-        store.save_verdict(finished.plan.experiment, compare(finished).pairs[0].verdict.value)
-        kept.append(finished)
-        return ExitCode.DONE
 
     program = Path(image_models.__file__).with_name("fine_tuning.py")
     variants = tuple(
-        Variant(model.name, (sys.executable, str(program), "--model", model.name, *part.words)) for model in part.models
+        Variant(model.name, (sys.executable, str(program), "--model", model.name, *plan.words)) for model in plan.models
     )
-    short = part.steps is not None
-    own = Copy(
-        **{
-            **vars(args),
-            "resume": None if stored is None else stored.id,
-            "steps": part.steps if short and getattr(args, "for") is None else None,
-            "for": getattr(args, "for") if short else None,
-            "quality": None if short else args.quality,
-        }
-    )
-    quality = None if short else settings.quality or _QUALITY
-    planned = replace(settings, blocks=part.blocks, warmups=part.warmups, quality=quality)
-    experiment(Treatments(variants), planned, own, title=title, kind="study", conclude=conclude)
-    if not kept:
-        return None
-    finished = _finished(part, kept[0], _shapes(part, data))
-    _write_page(finished, settings, args)
-    return finished
+    quality = None if plan.steps is not None else _QUALITY
+    return Part(plan.name, plan.title, Treatments(variants), plan.blocks, plan.warmups, quality, plan.steps)
 
 
-def _shapes(part: Part, data: ImageData) -> dict[str, Shape]:
+def _shapes(plan: Plan, data: ImageData) -> dict[str, Shape]:
     """Parameters and FLOPs of each model as it is trained here."""
     from wattleak.analysis.model_costs import Shape
     from wattleak.workloads.flops import count_operations
 
     shapes = {}
-    for model in part.models:
-        counted = count_operations(model, int(_word(part.words, "--image-size") or model.side), data.classes)
+    for model in plan.models:
+        counted = count_operations(model, int(_word(plan.words, "--image-size") or model.side), data.classes)
         assert counted.training_flops is not None
         shapes[model.name] = Shape(model.title, counted.parameters, counted.forward_flops, counted.training_flops)
     return shapes
@@ -216,13 +173,12 @@ def _word(words: Sequence[str], option: str) -> str | None:
 # -- what comes of it ------------------------------------------------------------------------------------------------
 
 
-def _finished(part: Part, experiment: Experiment, shapes: dict[str, Shape]) -> Finished:
+def _costed(plan: Plan, finished: Finished, data: ImageData) -> Costed:
     from wattleak.analysis.candidates import front_of
-    from wattleak.analysis.comparison import compare
     from wattleak.analysis.model_costs import model_costs
 
-    costs = model_costs(experiment, shapes, _busy(experiment))
-    return Finished(part, experiment, compare(experiment), costs, front_of(experiment))
+    experiment = finished.experiment
+    return Costed(finished, model_costs(experiment, _shapes(plan, data), _busy(experiment)), front_of(experiment))
 
 
 def _busy(experiment: Experiment) -> dict[str, Busy]:
@@ -240,41 +196,30 @@ def _busy(experiment: Experiment) -> dict[str, Busy]:
     return found
 
 
-def _write_page(finished: Finished, settings: Settings, args: Namespace) -> None:
-    """The report: a study of this kind always ends with one."""
-    from wattleak.cli.report import write
-    from wattleak.reports.html import render_html
-
-    front = None if isinstance(finished.front, str) else finished.front
-    path = settings.store / "reports" / f"{finished.experiment.plan.experiment}.html"
-    write(path, render_html(finished.experiment, finished.comparison, front=front))
-    if not args.quiet:
-        print(f"Wrote {path}", file=sys.stderr)
-
-
-def _show(finished: Finished, args: Namespace) -> None:
+def _show(costed: Costed, args: Namespace) -> None:
     from wattleak.cli.terminal import style_for
-    from wattleak.reports.models import render_part
+    from wattleak.reports.models import render_models_part
 
+    done = costed.finished
     style = style_for(sys.stdout, args)
     print(
-        render_part(
-            finished.part.title, finished.experiment, finished.comparison, finished.costs, finished.front, style=style
-        )
+        render_models_part(done.part.title, done.experiment, done.comparison, costed.costs, costed.front, style=style)
     )
     print()
 
 
-def _document(finished: Finished) -> dict[str, Any]:
-    from wattleak.reports.models import part_document
+def _document(costed: Costed) -> dict[str, Any]:
+    from wattleak.reports.models import models_part_document
 
-    return part_document(finished.part.name, finished.experiment, finished.comparison, finished.costs, finished.front)
+    done = costed.finished
+    return models_part_document(done.part.name, done.experiment, done.comparison, costed.costs, costed.front)
 
 
 # -- what it needs ---------------------------------------------------------------------------------------------------
 
 
 def _refuse(args: Namespace) -> None:
+    from wattleak.cli.ready_made import refuse_require
     from wattleak.workloads.image_models import needs
 
     lacking = needs()
@@ -282,8 +227,7 @@ def _refuse(args: Namespace) -> None:
         raise UsageError(f"this Python has no {lacking}, which the image models need", "pip install 'wattleak[vision]'")
     if args.full and (args.steps is not None or getattr(args, "for") is not None):
         raise UsageError("--full trains to the end, and --steps or --for end a run early", "leave one of them out")
-    if args.require is not None:
-        raise UsageError("--require judges one comparison", "leave it out: the documents have every verdict")
+    refuse_require(args)
 
 
 def _data(args: Namespace, settings: Settings) -> tuple[ImageData, str]:
@@ -303,13 +247,13 @@ def _data(args: Namespace, settings: Settings) -> tuple[ImageData, str]:
         return load(), note
 
 
-def _weights(args: Namespace, parts: Sequence[Part]) -> tuple[str, str]:
+def _weights(args: Namespace, plans: Sequence[Plan]) -> tuple[str, str]:
     """What the programs are told, and in words: all models begin with weights, or none does."""
     from wattleak.workloads.image_weights import NONE, find_weights
 
     if args.weights == NONE:
         return NONE, "weights: none, every model begins with random values"
-    models = {model.name: model for part in parts for model in part.models}
+    models = {model.name: model for plan in plans for model in plan.models}
     found = {name: find_weights(model, args.weights) for name, model in models.items()}
     lacking = [name for name, path in found.items() if path is None]
     if lacking:

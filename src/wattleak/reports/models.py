@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wattleak.documents import comparison_document, envelope
-from wattleak.reports import units, words
+from wattleak.reports import words
 from wattleak.reports.front import front_document, render_front
 from wattleak.reports.model_table import models_document, render_models
+from wattleak.reports.parts import part_document, parts_document, render_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from wattleak.analysis.model_costs import ModelCost
     from wattleak.analysis.pareto import Front
@@ -28,7 +28,7 @@ PUBLISHED = {
 """Quoted: fine-tuned on PneumoniaMNIST on one Tesla T4. Accuracy, AUC, mean GPU utilisation, runtime s, energy J."""
 
 
-def render_part(
+def render_models_part(
     title: str,
     experiment: Experiment,
     comparison: Comparison,
@@ -38,55 +38,42 @@ def render_part(
     style: Style,
 ) -> str:
     """One experiment of the study. Ends without a line end."""
-    identity = experiment.plan.experiment
-    lines = [
-        style.paint(f"{title}: {words.count(len(costs), 'model')}", "strong")
-        + style.paint(f"  experiment {identity}", "faint"),
-        "",
-        render_models(costs, style=style),
-        "",
-        *(f"  {style.text(line)}" for line in _verdicts(comparison)),
-        "",
-    ]
     if isinstance(front, str):
-        lines.append(style.paint(f"no Pareto front: {front}", "warning"))
+        below = style.paint(f"no Pareto front: {front}", "warning")
     else:
-        lines.append(render_front(front, style=style))
-    return "\n".join([*lines, "", f"Next: wattleak report {identity} --format text"])
+        below = render_front(front, style=style)
+    return render_part(
+        f"{title}: {words.count(len(costs), 'model')}",
+        experiment,
+        comparison,
+        render_models(costs, style=style),
+        [below],
+        style=style,
+    )
 
 
-def _verdicts(comparison: Comparison) -> Iterator[str]:
-    yield f"against {comparison.pairs[0].reference}, by {words.title(comparison.pairs[0].primary_metric)}:"
-    for pair in comparison.pairs:
-        metric = pair.metrics.get(pair.primary_metric)
-        change = ""
-        if metric is not None and metric.change is not None:
-            change = " ".join(units.change_with_interval(metric.change, metric.low, metric.high)).strip()
-        quality = pair.quality.state.value.replace("_", " ")
-        yield f"  {pair.candidate}: {words.headline(pair)} {change}; quality {quality} [{pair.grade.value}]"
-
-
-def part_document(
+def models_part_document(
     name: str, experiment: Experiment, comparison: Comparison, costs: Sequence[ModelCost], front: Front | str
 ) -> dict[str, Any]:
     """One experiment with every run, the row of each model, and the front."""
-    return {
-        "part": name,
-        **comparison_document(experiment, comparison, "study"),
-        "models": models_document(costs),
-        "pareto": {"why_none": front} if isinstance(front, str) else front_document(front),
-    }
+    return part_document(
+        name,
+        experiment,
+        comparison,
+        models=models_document(costs),
+        pareto={"why_none": front} if isinstance(front, str) else front_document(front),
+    )
 
 
 def study_document(identity: str, parts: Sequence[dict[str, Any]], data: str, weights: str) -> dict[str, Any]:
     """What `study models --json` prints."""
-    return {
-        **envelope("study_models"),
-        "study_id": identity,
-        "data": data,
-        "weights": weights,
-        "parts": list(parts),
-        "published": [
+    return parts_document(
+        "models",
+        identity,
+        parts,
+        data=data,
+        weights=weights,
+        published=[
             {
                 "name": name,
                 "accuracy": accuracy,
@@ -99,4 +86,4 @@ def study_document(identity: str, parts: Sequence[dict[str, Any]], data: str, we
             }
             for name, (accuracy, auc, use, duration_s, energy_j) in PUBLISHED.items()
         ],
-    }
+    )

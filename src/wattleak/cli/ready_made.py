@@ -1,0 +1,140 @@
+"""What the studies of no smell have in common: parts, each one experiment, gone on with when interrupted; a report.
+
+A study (cli/study_NAME.py) says which experiments it is made of; `run_part` makes one, or takes it from the store when
+it has been made under the same identity, and writes its page.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from wattleak.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Sequence
+
+    from wattleak.analysis.pareto import Front
+    from wattleak.cli.settings import Settings
+    from wattleak.experiment.factors import Treatments
+    from wattleak.model import Comparison, Experiment
+    from wattleak.store.sqlite import SqliteStore
+
+Candidate = TypeVar("Candidate")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One experiment of a study."""
+
+    name: str  # "steps", "training": names it in the document
+    title: str  # in words, for people; with the study's identity it finds the experiment again
+    treatments: Treatments
+    blocks: int
+    warmups: int
+    quality: str | None = None  # as --quality takes it; None: quality is not measured
+    steps: int | None = None  # of a short plan
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of a part."""
+
+    part: Part
+    experiment: Experiment
+    comparison: Comparison
+
+
+def identity_of(study: str, args: Namespace, facts: Sequence[str] = ()) -> str:
+    """The id of this study, new or that of --resume; says how to go on with it, and facts that hold for all."""
+    from secrets import token_hex
+
+    identity: str = args.resume or token_hex(4)
+    if not args.quiet:
+        print(f"study {identity}: to go on later, wattleak study {study} --resume {identity}", file=sys.stderr)
+        for fact in facts:
+            print(fact, file=sys.stderr)
+    return identity
+
+
+def blocks_and_warmups(args: Namespace, settings: Settings, blocks: int, warmups: int) -> tuple[int, int]:
+    """What the user asked for; else what the study has by default."""
+    return (
+        settings.blocks if args.blocks is not None else blocks,
+        settings.warmups if args.warmups is not None else warmups,
+    )
+
+
+def run_part(study: str, part: Part, identity: str, args: Namespace, settings: Settings) -> Finished | None:
+    """One experiment: taken from the store when it is there, made or gone on with when it is not; None in a dry run."""
+    from argparse import Namespace as Copy
+
+    from wattleak.analysis.comparison import compare
+    from wattleak.cli.compare import experiment
+    from wattleak.store.sqlite import SqliteStore
+
+    title = f"study {study}: {part.title}, part of {identity}"
+    with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
+        stored = next((row for row in store.experiments() if row.title == title), None)
+        if stored is not None and stored.complete:
+            known = store.experiment(stored.id)
+            return Finished(part, known, compare(known))
+    kept: list[Experiment] = []
+
+    def conclude(store: SqliteStore, finished: Experiment) -> int:
+        store.save_verdict(finished.plan.experiment, compare(finished).pairs[0].verdict.value)
+        kept.append(finished)
+        return ExitCode.DONE
+
+    short = part.steps is not None
+    own = Copy(
+        **{
+            **vars(args),
+            "resume": None if stored is None else stored.id,
+            "steps": part.steps if short and getattr(args, "for") is None else None,
+            "for": getattr(args, "for") if short else None,
+            "quality": None if short else args.quality,
+        }
+    )
+    quality = None if short else settings.quality or part.quality
+    planned = replace(settings, blocks=part.blocks, warmups=part.warmups, quality=quality)
+    experiment(part.treatments, planned, own, title=title, kind="study", conclude=conclude)
+    return Finished(part, kept[0], compare(kept[0])) if kept else None
+
+
+def write_page(finished: Finished, settings: Settings, args: Namespace, *, front: Front | None = None) -> None:
+    """The report: a study of this kind always ends with one."""
+    from wattleak.cli.report import write
+    from wattleak.reports.html import render_html
+
+    path = settings.store / "reports" / f"{finished.experiment.plan.experiment}.html"
+    write(path, render_html(finished.experiment, finished.comparison, front=front))
+    if not args.quiet:
+        print(f"Wrote {path}", file=sys.stderr)
+
+
+def only(
+    asked: str | None, known: Sequence[Candidate], name_of: Callable[[Candidate], str], least: int = 2
+) -> tuple[Candidate, ...]:
+    """The candidates that --only names, in their own order; all when it names none.
+
+    Raises UsageError for a name that is none of theirs, and for fewer than `least`.
+    """
+    if not asked:
+        return tuple(known)
+    names = {name.strip() for name in asked.split(",") if name.strip()}
+    there = [name_of(one) for one in known]
+    for name in sorted(names - set(there)):
+        raise UsageError(f"--only: there is no {name!r} in this study", f"one of {', '.join(there)}")
+    chosen = tuple(one for one in known if name_of(one) in names)
+    if len(chosen) < least:
+        raise UsageError(f"--only names {len(chosen)} of them", f"a comparison takes {least}: {', '.join(there)}")
+    return chosen
+
+
+def refuse_require(args: Namespace) -> None:
+    """`--require` judges one comparison; a study of several parts has many."""
+    if args.require is not None:
+        raise UsageError("--require judges one comparison", "leave it out: the documents have every verdict")
