@@ -11,7 +11,6 @@ torch finds one.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from wattleak.workloads.data import ImageData, load
 from wattleak.workloads.image_models import MODELS, ImageModel, build, build_from_weights, find_model
 from wattleak.workloads.image_weights import find_weights
 from wattleak.workloads.scores import accuracy, auc
+from wattleak.workloads.spans import span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,11 +93,6 @@ def made(model: ImageModel, classes: int, weights: str | None) -> tuple[nn.Modul
         return build(model, classes), False
     print(f"weights: ImageNet, {path.name}, whose SHA-256 begins as its name says")
     return build_from_weights(model, path, classes), True
-
-
-def span(name: str) -> contextlib.AbstractContextManager[object]:
-    """A span of the recording, where there is one: a run without wattleak starts no recorder."""
-    return wattleak.measure(name) if os.environ.get("WATTLEAK_RECORDER") else contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
