@@ -11,14 +11,10 @@ torch finds one.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -27,10 +23,11 @@ from wattleak.errors import WattleakError
 from wattleak.workloads.data import ImageData, load
 from wattleak.workloads.image_models import MODELS, ImageModel, build, build_from_weights, find_model
 from wattleak.workloads.image_weights import find_weights
-from wattleak.workloads.scores import accuracy, auc
+from wattleak.workloads.predictions import report
 from wattleak.workloads.spans import span
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which the weights were trained on
@@ -138,25 +135,6 @@ def task(words: list[str] | None = None) -> Task:
     return Task(arguments, model, data, side, count, tested)
 
 
-def report(asked: Task, labels: NDArray[np.int64], scores: NDArray[np.float32], more: dict[str, float]) -> None:
-    """Print what wattleak reads, and keep the predictions that it was computed from."""
-    reported: dict[str, float | str] = {
-        "accuracy": accuracy(labels, scores),
-        **more,
-        "predictions_sha256": hashlib.sha256(scores.tobytes()).hexdigest(),
-    }
-    try:
-        reported["auc"] = auc(labels, scores)
-    except ValueError as error:
-        print(f"no AUC: {error}")
-    own = os.environ.get("WATTLEAK_RUN_DIR")
-    keep = asked.arguments.predictions or (Path(own) / "predictions.npz" if own else None)
-    if keep is not None:
-        np.savez_compressed(keep, labels=labels, scores=scores)
-        print(f"predictions: {keep}")
-    print("WATTLEAK " + json.dumps(reported))
-
-
 def main() -> None:
     asked = task()
     arguments, data = asked.arguments, asked.data
@@ -199,7 +177,7 @@ def main() -> None:
         "pretrained": int(pretrained),
         **({"gpu_peak_memory_b": torch.cuda.max_memory_allocated()} if device.type == "cuda" else {}),
     }
-    report(asked, data.test_labels[: asked.tested], scores, more)
+    report(data.test_labels[: asked.tested], scores, more, arguments.predictions)
 
 
 if __name__ == "__main__":
