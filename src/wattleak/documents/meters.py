@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.model import Calibration, Channel, Estimate, Origin, Part, Quantity, Unavailable
+from wattleak.model import Channel, Estimate, Origin, Part, Quantity, Unavailable
 
 if TYPE_CHECKING:
     from wattleak.documents.head import Document
+    from wattleak.model import Calibration
 
 
 def estimate_document(estimate: Estimate | None) -> Document | None:
@@ -59,7 +60,9 @@ def calibration_from_document(document: Document) -> Calibration:
     """Raises KeyError, TypeError or ValueError for a document that `calibration_document` did not write."""
     slope, offset = document["slope"], document["offset_w"]
     residual = document["residual_w"]
-    return Calibration(
+    from wattleak.model import Calibration as Made  # noqa: PLC0415 - most machines have none
+
+    return Made(
         machine=str(document["machine"]),
         channels=tuple(map(str, document["channels"])),
         slope=Estimate(float(slope["value"]), float(slope["low"]), float(slope["high"]), Origin(slope["origin"])),

@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.environment.cgroups import control_groups, cpu_quota, memory_limit
 
@@ -21,12 +20,11 @@ if TYPE_CHECKING:
 
     from wattleak.environment.cgroups import ControlGroups
 
-_BY_PATH = re.compile(r"kubepods|docker|libpod|lxc|machine\.slice/machine-|garden|crio|containerd")
+_BY_PATH = r"kubepods|docker|libpod|lxc|machine\.slice/machine-|garden|crio|containerd"
 _NAMES = {"kubepods": "kubernetes", "libpod": "podman", "machine.slice/machine-": "systemd-nspawn"}
 
 
-@dataclass(frozen=True, slots=True)
-class Allocation:
+class Allocation(NamedTuple):
     """The part of a machine that a program was given."""
 
     cpus: int  # of the machine, as /proc/stat lists them
@@ -114,7 +112,7 @@ def _cpus_allowed(status: str) -> int | None:
 def _container(env: Mapping[str, str], groups: ControlGroups) -> str | None:
     """The manager's own sign first; the path of a group last, because a host may show the groups of its guests."""
     paths = [*groups.paths.values(), *(mount.root for mount in groups.mounts if mount.kind.startswith("cgroup"))]
-    by_path = next((found[0] for path in paths if (found := _BY_PATH.search(path))), None)
+    by_path = next((found[0] for path in paths if (found := re.search(_BY_PATH, path))), None)
     signs = (
         ("kubernetes", bool(env.get("KUBERNETES_SERVICE_HOST"))),
         ("apptainer", bool(env.get("APPTAINER_NAME") or env.get("SINGULARITY_NAME"))),

@@ -7,7 +7,6 @@ Sources: cgroups(7) and the kernel's cgroup-v2 and cfs-bandwidth pages for `cpu.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,8 +25,7 @@ class Mount(NamedTuple):
     options: frozenset[str]  # of the super block: version 1 names its controllers here
 
 
-@dataclass(frozen=True, slots=True)
-class ControlGroups:
+class ControlGroups(NamedTuple):
     """Where the groups of this process are."""
 
     base: Path  # where /proc and /sys are: "/", or a written tree in a test

@@ -94,7 +94,7 @@ class AcceleratorModelMeter:
         from wattleak.model import Unavailable  # noqa: PLC0415 - the recorder reads without it
 
         older = found.name == "TPU v2 or v3"
-        lost = f"the energy of {found.count} x {found.name} is missing from every figure"
+        lost = f"the energy of {found.chips} x {found.name} is missing from every figure"
         reason = "the chip does not say which of the two it is" if older else "its maker publishes no power"
         remedy = "--meters accelerator-model:tpu-v3x4, or set TPU_ACCELERATOR_TYPE" if older else "measure at the wall"
         return Unavailable(self.name, f"{found.name}: {reason}; {lost}", remedy)
@@ -109,7 +109,7 @@ class AcceleratorModelMeter:
             mean_w, low_w = _MEAN_OF_TDP * watts.high_w, _REST_OF_TDP * watts.high_w
             how = f"{_MEAN_OF_TDP} of the thermal design power (an assumption)"
         family = found.name.partition("-")[0].rstrip("0123456789")
-        names = [f"{family}{number}" for number in range(found.count)]
+        names = [f"{family}{number}" for number in range(found.chips)]
         self._watts |= dict.fromkeys(names, mean_w)
         self._nodes |= dict(zip(found.nodes, names, strict=False))
         return [

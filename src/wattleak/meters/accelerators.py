@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import csv
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wattleak.shipped import shipped_text
 
@@ -40,8 +40,7 @@ _NODES = {  # where the device files of a family lie, by the start of its name i
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Watts:
+class Watts(NamedTuple):
     """A row of the table: power of one chip or card."""
 
     name: str
@@ -53,12 +52,11 @@ class Watts:
     year: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Accelerators of one kind. `unknown` says in words what they are when no power of them is published."""
 
     name: str
-    count: int
+    chips: int
     nodes: tuple[str, ...]  # device files, the one of the first chip first; empty when there are not as many as chips
     known: Watts | None
 

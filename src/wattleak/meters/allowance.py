@@ -9,12 +9,11 @@ Imported by probes only, never by the recorder.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class CpuAllowance:
+class CpuAllowance(NamedTuple):
     """CPUs that may be used at once, and the file that counts the CPU time of everything in the container."""
 
     cpus: float

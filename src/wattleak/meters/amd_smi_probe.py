@@ -21,9 +21,8 @@ import importlib.util
 import os
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wattleak.meters.amd_smi import accumulated_j, import_quietly, power_w
 from wattleak.meters.pci import AMD, has_gpu
@@ -44,8 +43,7 @@ _PERIODS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _LOST = "without it the energy of AMD GPUs is not in any figure"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """GPUs that can be read, what the recorder needs to read them, and what cannot be read beside them."""
 
     channels: tuple[Channel, ...]
@@ -54,23 +52,22 @@ class Found:
     folder: str  # where the package amdsmi lies
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(NamedTuple):
     """No GPU can be read; `absent` says that this machine has none."""
 
     answer: Unavailable
     absent: bool
 
 
-@dataclass(slots=True)
 class _Card:
     """One GPU, with all partitions of it."""
 
-    address: str  # domain:bus:device, without the function
-    handles: list[object] = field(default_factory=list)
-    functions: list[str] = field(default_factory=list)
-    moved_s: list[float] = field(default_factory=list)  # when the accumulator was seen to move
-    last_j: float | None = None
+    def __init__(self, address: str) -> None:
+        self.address = address  # domain:bus:device, without the function
+        self.handles: list[object] = []
+        self.functions: list[str] = []
+        self.moved_s: list[float] = []  # when the accumulator was seen to move
+        self.last_j: float | None = None
 
 
 def look(host: str = "/") -> Found | Nothing:

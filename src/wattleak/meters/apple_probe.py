@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
 
@@ -34,8 +33,7 @@ _CHANNELS = {
 _LOST = "without it the energy of this Mac is not measured"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What can be read, and the command that streams it."""
 
     channels: tuple[Channel, ...]
@@ -43,8 +41,7 @@ class Found:
     losses: tuple[Unavailable, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(NamedTuple):
     """Nothing can be read; `absent` says that this is no Mac."""
 
     answer: Unavailable

@@ -6,8 +6,7 @@ Imported by probes only.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.shipped import broken, shipped_text
 
@@ -35,8 +34,7 @@ _METHODS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(NamedTuple):
     """Watts of one vCPU at rest and fully busy, how far the truth may lie, and in words where it comes from."""
 
     idle_w: float
@@ -67,8 +65,7 @@ def curve_for(processor: Processor) -> Curve | None:
     return Curve(float(row["idle_w"]), float(row["full_w"]), *bounds, source)
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(NamedTuple):
     """A cloud instance type that the table knows."""
 
     cloud: str  # "aws", "gcp", "azure"

@@ -5,8 +5,8 @@ Imported by probes only, never by the recorder.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 # Intel's family 6 by model number, as in the kernel's arch/x86/include/asm/intel-family.h.
 _INTEL = {
@@ -41,8 +41,7 @@ _ARM = {(0x41, 0xD08): "Graviton", (0x41, 0xD0C): "Graviton2"}  # Cortex-A72; Ne
 _CLIENT_NAMES = ("Core(TM)", "Intel Core", "Ryzen", "Pentium", "Celeron", "Atom(TM)", "Athlon")
 
 
-@dataclass(frozen=True, slots=True)
-class Processor:
+class Processor(NamedTuple):
     """`architecture` is None when the numbers are not in our lists; `vendor` is "intel", "amd", "arm" or "x86"."""
 
     vendor: str | None

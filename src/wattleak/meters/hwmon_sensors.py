@@ -16,9 +16,8 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
 
@@ -32,12 +31,11 @@ _MACHINE_OUTER_FIRST = ("machine-psu", "machine-acpi", "machine-smc")
 _LEAST_ERROR = 0.05
 _SLOW_S = 0.05  # an ACPI meter that asks the BMC for each reading
 _ASK_AGAIN_S = 1.1  # the kernel gives the same answer again for as long as the firmware says, usually a second
-_GRACE = re.compile(r"(?P<what>Grace|CPU) Power Socket (?P<socket>\d+)")
-_GRACE_OTHER = re.compile(r"(Module|SysIO) Power Socket \d+")
+_GRACE = r"(?P<what>Grace|CPU) Power Socket (?P<socket>\d+)"
+_GRACE_OTHER = r"(Module|SysIO) Power Socket \d+"
 
 
-@dataclass(frozen=True, slots=True)
-class Driver:
+class Driver(NamedTuple):
     """What the sensors of one driver see.
 
     `labels` picks among several sensors of a device; without it the first is taken. `channel` gets the number of the
@@ -100,8 +98,7 @@ DRIVERS: tuple[Driver, ...] = (
 """Drivers beside ACPI's, whose meters say themselves what they see."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sensor:
+class Sensor(NamedTuple):
     """One file, and what it shows."""
 
     path: str
@@ -238,13 +235,13 @@ def _acpi(folders: Sequence[Path], losses: list[Unavailable]) -> list[Sensor]:
     whole: list[Path] = []
     for folder in folders:
         info = _read(folder / "power1_oem_info")
-        grace = _GRACE.fullmatch(info)
+        grace = re.fullmatch(_GRACE, info)
         if grace is not None:
             channel = f"cpu{grace['socket']}"
             if channel not in sensors or grace["what"] == "Grace":  # the socket's meter holds the CPU rail's
                 what = "CPU, fabric and memory" if grace["what"] == "Grace" else "CPU rail"
                 sensors[channel] = _acpi_sensor(folder, channel, Part.CPU, f"NVIDIA Grace ({what})")
-        elif not _GRACE_OTHER.fullmatch(info) and _read(folder / "power1_is_battery") != "1":
+        elif not re.fullmatch(_GRACE_OTHER, info) and _read(folder / "power1_is_battery") != "1":
             whole.append(folder)
     whole = [folder for folder in whole if (folder / "measures" / _WHOLE_SYSTEM).exists()] or whole
     if len(whole) == 1:

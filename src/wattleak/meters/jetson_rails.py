@@ -8,9 +8,8 @@ and the device trees of those modules. Two layouts: mainline's hwmon driver (`in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.model import Part
 
@@ -30,8 +29,7 @@ _RAILS: tuple[tuple[str, Part | None, str], ...] = (
 """Label, part of the machine (None: no part of its own; inside VDD_IN where there is one), what it feeds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rail:
+class Rail(NamedTuple):
     """One rail: watts = scale_w x the product of the numbers in its files."""
 
     label: str

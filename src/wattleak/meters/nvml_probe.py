@@ -16,8 +16,7 @@ Facts and where they come from:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.meters.pci import NVIDIA, has_gpu
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
@@ -43,8 +42,7 @@ _NO_LIBRARY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """GPUs that can be read, what the recorder needs to read them, and what cannot be read beside them."""
 
     channels: tuple[Channel, ...]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.meters.cpuinfo import hypervisor, read_processor
 from wattleak.model import Unavailable
@@ -25,8 +24,7 @@ _ALLOW = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One counter: what `perf_event_open` needs, and the joules of one count."""
 
     channel: str

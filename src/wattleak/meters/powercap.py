@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.meters.cpuinfo import hypervisor, read_processor
 from wattleak.model import Unavailable
@@ -14,8 +13,8 @@ from wattleak.model import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_ZONE = re.compile(r"(?P<control>[\w-]*rapl[\w-]*):\d+(:\d+)?")
-_PACKAGE = re.compile(r"package-(?P<package>\d+)(-die-(?P<die>\d+))?")
+_ZONE = r"(?P<control>[\w-]*rapl[\w-]*):\d+(:\d+)?"
+_PACKAGE = r"package-(?P<package>\d+)(-die-(?P<die>\d+))?"
 _MIRROR_J = 1.0  # two reads of one counter lie microseconds apart; two counters differ by this much after a second
 _LOST = "without it CPU energy is modelled from CPU-seconds, right within a factor of two, instead of counted"
 _OPEN_UP = (
@@ -26,8 +25,7 @@ _OPEN_UP = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     """One counter: `kind` is package, dram or psys; `energy_j` is None when it could not be read (see `failure`)."""
 
     id: str  # "intel-rapl:0:1"
@@ -52,7 +50,7 @@ def find_zones(root: str) -> list[Zone]:
     folders: dict[str, Path] = {}
     for pattern in ("*rapl*:*", "*rapl*:*/*rapl*:*"):  # sysfs lists zones flat and nested; a copied tree may do either
         for folder in base.glob(pattern):
-            if _ZONE.fullmatch(folder.name):
+            if re.fullmatch(_ZONE, folder.name):
                 folders.setdefault(folder.name, folder)
     labels = {name: _read(folder / "name") for name, folder in folders.items()}
     zones = [_zone(name, folder, labels) for name, folder in folders.items()]
@@ -64,11 +62,11 @@ def find_zones(root: str) -> list[Zone]:
 
 def _zone(name: str, folder: Path, labels: dict[str, str | None]) -> Zone | None:
     label = labels[name] or ""
-    own = _PACKAGE.fullmatch(label)
+    own = re.fullmatch(_PACKAGE, label)
     if own:
         kind, where = "package", own
     elif label == "dram":
-        parent = _PACKAGE.fullmatch(labels.get(name.rpartition(":")[0]) or "")
+        parent = re.fullmatch(_PACKAGE, labels.get(name.rpartition(":")[0]) or "")
         if parent is None:
             return None
         kind, where = "dram", parent
@@ -132,7 +130,7 @@ def explain(root: str, zones: Sequence[Zone], host: str) -> Unavailable:
     if zones:
         return _unreadable(zones, "no RAPL counter can be read")
     base = Path(root)
-    hidden = [entry for entry in _entries(base) if _ZONE.fullmatch(entry.name)]
+    hidden = [entry for entry in _entries(base) if re.fullmatch(_ZONE, entry.name)]
     if hidden:
         return Unavailable(
             "rapl",

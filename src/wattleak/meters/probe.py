@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.errors import OwnFailure, UsageError
 from wattleak.meters import BUILTIN, ENTRY_POINTS, load
@@ -30,8 +30,7 @@ _AWARE: dict[str, Callable[..., Meter]] = {  # they leave out what another meter
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(NamedTuple):
     """What can be read here.
 
     `meters` pairs each usable meter with the `module:Class` under which the recorder makes its twin; `search_path`

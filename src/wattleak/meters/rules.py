@@ -6,8 +6,7 @@ here touches hardware.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.model import Origin, Part
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from wattleak.model import Channel
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """When a built-in meter is used.
 
     `unasked`: tried when the user names no meters. The others are slow, go over a network or need to be configured;

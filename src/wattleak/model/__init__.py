@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wattleak.lazily import names_in
 
 if TYPE_CHECKING:
+    from wattleak.model.calibrations import Calibration as Calibration
     from wattleak.model.comparisons import (
         Comparison as Comparison,
     )
@@ -113,9 +114,6 @@ if TYPE_CHECKING:
     )
     from wattleak.model.footprints import Term as Term
     from wattleak.model.meters import (
-        Calibration as Calibration,
-    )
-    from wattleak.model.meters import (
         Channel as Channel,
     )
     from wattleak.model.meters import (
@@ -213,9 +211,10 @@ SCHEMA_VERSION = 1
 """Version of every JSON document and of the store. Keys are added, never renamed, within one version."""
 
 _HOLDS = {
+    "calibrations": ("Calibration",),
     "footprints": ("Term",),
     "numbers": ("Estimate", "Interval", "Origin"),
-    "meters": ("Calibration", "Channel", "Clock", "Meter", "Part", "Quantity", "Unavailable"),
+    "meters": ("Channel", "Clock", "Meter", "Part", "Quantity", "Unavailable"),
     "observations": ("Observations", "Phase", "Place"),
     "recordings": (
         "Carbon",

@@ -60,22 +60,6 @@ class Unavailable:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What a wall meter taught about this machine: `P_wall = slope x P + offset_w`, P being the sum of `channels`.
-
-    Made by `wattleak doctor --calibrate`; valid for the machine and the channels that it was made with, no others.
-    """
-
-    machine: str  # fingerprint of the hardware it was made on
-    channels: tuple[str, ...]
-    slope: Estimate
-    offset_w: Estimate
-    residual_w: float | None  # root mean square of what the line leaves over; None: two readings leave nothing
-    readings: tuple[tuple[float, float], ...]  # (P, P_wall) in watts
-    made_at: str  # ISO 8601, UTC
-
-
 class Meter(Protocol):
     """A source of energy or power. One file per meter; `meters.replay` is the fake that is shipped.
 

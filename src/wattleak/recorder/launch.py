@@ -19,10 +19,9 @@ import shutil
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from wattleak.documents import calibration_document, channel_document, unavailable_document
 from wattleak.environment.allocation import own_groups, read_allocation
@@ -52,8 +51,7 @@ _UNMEASURED = (Origin.MODELLED, Origin.CONSTANT)  # figures of time and CPU-seco
 LINGER_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
+class Streams(NamedTuple):
     """Where the workload's standard streams go: None inherits, a path is opened, a number is a file descriptor."""
 
     stdin: str | None = None
@@ -61,8 +59,7 @@ class Streams:
     stderr: str | int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How a recording ended, as the command line saw it. The numbers are in the journal."""
 
     exit_code: int | None

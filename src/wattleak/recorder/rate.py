@@ -13,8 +13,7 @@ An interval that the user gives holds all along, but for the wraps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.model import Quantity
 
@@ -30,8 +29,7 @@ _MOST_W = 1000.0
 _MOST_WHEN_ASKED = 0.2  # of a core, for who asks for 100 Hz or more
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """Seconds between samples at the start and at most, what they may cost, and what to say about it."""
 
     interval_s: float
