@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wattleak.model import Estimate, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _FIRM_TO_WEAK = tuple(Origin)
 
@@ -37,4 +37,19 @@ def summed(estimates: Iterable[Estimate]) -> Estimate | None:
         sum(part.low for part in parts),
         sum(part.high for part in parts),
         weakest(part.origin for part in parts),
+    )
+
+
+def middle(estimates: Sequence[Estimate | None]) -> Estimate | None:
+    """Median of the values and of both ends, over runs; None where a run has none."""
+    from statistics import median  # noqa: PLC0415 - decimals and fractions: a recording that begins does without
+
+    known = [one for one in estimates if one is not None]
+    if not known or len(known) < len(estimates):
+        return None
+    return Estimate(
+        median(one.value for one in known),
+        median(one.low for one in known),
+        median(one.high for one in known),
+        weakest(one.origin for one in known),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.blocks import counting_blocks
+from wattleak.analysis.estimates import middle
 from wattleak.model import Estimate
 
 if TYPE_CHECKING:
@@ -109,12 +110,12 @@ def _model_cost(
         if short
         else {f: statistics.median([one.quality[f] for one in runs if f in one.quality]) for f in figures},
         duration_s=None if short else statistics.median(one.duration_s for one in runs),
-        energy_j=None if short else _median([one.attributed_energy_j for one in runs]),
-        energy_per_epoch_j=_median(per_epoch),
-        energy_per_sample_j=_median(per_sample),
+        energy_j=None if short else middle([one.attributed_energy_j for one in runs]),
+        energy_per_epoch_j=middle(per_epoch),
+        energy_per_sample_j=middle(per_sample),
         cpu_per_sample_s=_middle(known.cpu_s / known.samples for known in work),
         duration_per_sample_s=_middle(known.duration_s / known.samples for known in work),
-        carbon_g=None if short or len(carbon) < len(runs) else _median(carbon),
+        carbon_g=None if short or len(carbon) < len(runs) else middle(carbon),
         cpu_mean=_middle(one.cpu.mean for one in busy if one.cpu is not None),
         cpu_weighted=_middle(one.cpu.weighted for one in busy if one.cpu is not None),
         device_mean=_by_device(devices, busy, lambda found: found.mean),
@@ -159,19 +160,6 @@ def _over(energy: Estimate | None, count: float | None) -> Estimate | None:
     if energy is None or not count:
         return None
     return Estimate(energy.value / count, energy.low / count, energy.high / count, energy.origin)
-
-
-def _median(estimates: Sequence[Estimate | None]) -> Estimate | None:
-    """Median of the values and of both ends; None where a run has none."""
-    known = [one for one in estimates if one is not None]
-    if not known or len(known) < len(estimates):
-        return None
-    return Estimate(
-        statistics.median(one.value for one in known),
-        statistics.median(one.low for one in known),
-        statistics.median(one.high for one in known),
-        known[0].origin,
-    )
 
 
 def _middle(values: Iterable[float]) -> float | None:
