@@ -111,7 +111,7 @@ def _cache(cpus: int | None, select: list[str] | None) -> Cache:
     import os
 
     from wattleak.scanner.cache import Cache
-    from wattleak.scanner.scan import allowed_cpus
+    from wattleak.scanner.scan import compared_cpus
     from wattleak.smells.registry import find_room, rooms
 
     home = os.environ.get("XDG_CACHE_HOME")
@@ -120,7 +120,7 @@ def _cache(cpus: int | None, select: list[str] | None) -> Cache:
     except RuntimeError:  # nobody's home
         return Cache.none()
     chosen = rooms() if select is None else tuple(find_room(name) for name in select)
-    return Cache.open(folder / "wattleak" / "scan", chosen, cpus or allowed_cpus())
+    return Cache.open(folder / "wattleak" / "scan", chosen, cpus or compared_cpus())
 
 
 def _fix(args: Namespace, result: ScanResult) -> tuple[ScanResult, Baseline | None]:

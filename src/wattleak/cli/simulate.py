@@ -12,7 +12,6 @@ follow from the scenario. docs/how-to/simulate-a-fleet.md says what is assumed.
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from time import monotonic
@@ -53,6 +52,7 @@ def run(args: Namespace) -> int:
     from dataclasses import replace
     from pathlib import Path
 
+    from wattleak.environment.cpus import usable_cpus
     from wattleak.footprint.simulation.scenario import EXAMPLE, policies_named, read_scenario
 
     if args.example:
@@ -68,7 +68,7 @@ def run(args: Namespace) -> int:
     count = scenario.seeds if args.seeds is None else whole_number(args.seeds, "--seeds", 1)
     seed = 1 if args.seed is None else whole_number(args.seed, "--seed", 0)
     seeds = range(seed, seed + count) if scenario.trace is None else range(1)
-    processes = _cpus() if args.processes is None else whole_number(args.processes, "--processes", 1)
+    processes = usable_cpus() or 1 if args.processes is None else whole_number(args.processes, "--processes", 1)
 
     from wattleak.footprint.simulation.running import run_scenario
     from wattleak.footprint.simulation.summary import summarise
@@ -110,7 +110,3 @@ def _progress(expected: int | None, *, quiet: bool) -> Iterator[Callable[[int], 
         yield watch
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

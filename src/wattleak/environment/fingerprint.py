@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import sys
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.environment.allocation import read_allocation
+from wattleak.environment.cpus import allowed_cpus
 from wattleak.model import Session
 
 if TYPE_CHECKING:
@@ -33,13 +33,14 @@ _THREAD_VARIABLES = (
 
 def fingerprint(channels: Iterable[str] = ()) -> dict[str, str]:
     """Name and value of each stable fact of this machine; what cannot be known is absent."""
+    allowed = allowed_cpus()
     facts: dict[str, str | None] = {
         "node": socket.gethostname(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "cpu": _cpu_name(),
         "cpus": str(os.cpu_count()),
-        "cpus_allowed": _cpus_allowed(),
+        "cpus_allowed": None if allowed is None else str(allowed),
         "memory_b": _memory_b(),
         "microcode": _cpuinfo("microcode"),
         "hypervisor": "yes" if "hypervisor" in (_cpuinfo("flags") or "").split() else "no",
@@ -72,17 +73,6 @@ def current_session(facts: Mapping[str, str], before: Session | None, last_run_a
     started_at = now.isoformat(timespec="seconds")
     identity = sha256(f"{facts['node']} {boot} {started_at}".encode()).hexdigest()[:8]
     return Session(identity, facts["node"], boot, started_at)
-
-
-def _cpus_allowed() -> str | None:
-    """How many CPUs this process may use; macOS has no such limit to ask for."""
-    if hasattr(os, "sched_getaffinity"):
-        return str(len(os.sched_getaffinity(0)))
-    if sys.platform == "win32":
-        import psutil  # noqa: PLC0415 - Linux does without
-
-        return str(len(psutil.Process().cpu_affinity() or ()))
-    return None
 
 
 def _memory_b() -> str | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from scipy.stats import binom
 
 from wattleak.analysis.comparison import judge_primary, judge_values
 from wattleak.analysis.feasibility import blocks_for
+from wattleak.environment.cpus import usable_cpus
 from wattleak.executors.scripted import ScriptedExecutor, ScriptedHost, ScriptedWork
 from wattleak.experiment.design import lay_out, make_plan, planned_session
 from wattleak.experiment.noise_models import MODELS, NoiseModel
@@ -105,7 +105,7 @@ def run_trial(trial: Trial, jobs: int | None = None, *, spared: bool = False) ->
     `spared`: play one experiment of fifty only. Raises AssertionError when that one comes out otherwise.
     """
     chunks = [(*chunk, spared) for chunk in _chunks(trial)]
-    workers = min(jobs or len(os.sched_getaffinity(0)), len(chunks))
+    workers = min(jobs or usable_cpus() or 1, len(chunks))
     if workers <= 1:
         counted = [_run_chunk(*chunk) for chunk in chunks]
     else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wattleak.environment.cpus import usable_cpus
 from wattleak.errors import UsageError
 from wattleak.model import Confidence, Persona
 from wattleak.scanner.cache import Cache, FileResult, digest
@@ -50,15 +51,13 @@ class ScanResult:
         return self.excerpts.get((finding.path, finding.cell, finding.line))
 
 
-def allowed_cpus() -> int:
-    """Return how many CPUs this process may use, from its affinity; where there is none, those of the machine.
+def compared_cpus() -> int:
+    """Return how many CPUs numbers of threads are compared with.
 
     Raises:
-        UsageError: the system tells neither.
+        UsageError: the system does not tell.
     """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    count = os.cpu_count()
+    count = usable_cpus()
     if count is None:
         raise UsageError("this system does not tell how many CPUs it has", "give the number: --cpus N")
     return count
@@ -90,7 +89,7 @@ def scan(
         raise UsageError(f"{cpus} is no number of CPUs", "give 1 or more")
     if persona not in list(Persona):
         raise UsageError(f"there is no persona {persona!r}", f"type one of {', '.join(Persona)}")
-    compared = allowed_cpus() if cpus is None else cpus
+    compared = compared_cpus() if cpus is None else cpus
     chosen = rooms() if select is None else tuple(dict.fromkeys(find_room(name) for name in select))
     wanted = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if not wanted:
