@@ -1,0 +1,88 @@
+"""The course of the framework study in JAX alone, without a library of layers: functions, gradients, one compiled step.
+
+    python jax_loop.py --epochs 2 --train-images 1000
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from wattleak.workloads.frameworks.course import Course, run
+from wattleak.workloads.frameworks.network import Array, Labels
+
+
+def scores_of(weights: list[Any], images: Any) -> Any:
+    """The score of each class; images are (N, height, width, channels)."""
+    found = images
+    for kernel, bias in (weights[0:2], weights[2:4]):
+        found = lax.conv_general_dilated(found, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        found = jax.nn.relu(found + bias)
+        found = lax.reduce_window(found, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    found = found.reshape(len(found), -1)
+    found = jax.nn.relu(found @ weights[4] + weights[5])
+    return found @ weights[6] + weights[7]
+
+
+def mean_loss(weights: list[Any], images: Any, labels: Any) -> Any:
+    """Cross-entropy of softmax."""
+    logarithms = jax.nn.log_softmax(scores_of(weights, images))
+    return -jnp.take_along_axis(logarithms, labels[:, None], axis=1).mean()
+
+
+@partial(jax.jit, static_argnames=("rate", "momentum"))
+def step(
+    weights: list[Any], velocities: list[Any], images: Any, labels: Any, *, rate: float, momentum: float
+) -> tuple[list[Any], list[Any], Any]:
+    """Weights and velocities after one batch, and its loss before."""
+    loss, gradients = jax.value_and_grad(mean_loss)(weights, images, labels)
+    velocities = [momentum * velocity + gradient for velocity, gradient in zip(velocities, gradients, strict=True)]
+    weights = [weight - rate * velocity for weight, velocity in zip(weights, velocities, strict=True)]
+    return weights, velocities, loss
+
+
+class JaxLearner:
+    """The state of the training; JAX's own functions have none."""
+
+    def __init__(self, course: Course) -> None:
+        os.environ["NPROC"] = str(course.threads)  # XLA reads it when its client for CPUs is made, at the first array
+        jax.config.update("jax_default_matmul_precision", "highest")  # 32 bits in all frameworks alike
+        self.accelerated = jax.default_backend() != "cpu"
+        self.device = str(jax.devices()[0].device_kind) if self.accelerated else "CPU"
+        self._batch, self._test_batch = course.batch, course.test_batch
+        self._weights: list[Any] = [jnp.asarray(values) for values in course.weights]
+        self._velocities: list[Any] = [jnp.zeros_like(values) for values in self._weights]
+        self._step = partial(step, rate=course.rate, momentum=course.momentum)
+        self._scores = jax.jit(scores_of)
+
+    def first_step(self, images: Array, labels: Labels) -> float:
+        return float(self._one(images, labels))
+
+    def train(self, images: Array, labels: Labels) -> None:
+        for start in range(0, len(images), self._batch):
+            self._one(images[start : start + self._batch], labels[start : start + self._batch])
+        jax.block_until_ready(self._weights)
+
+    def scores(self, images: Array) -> Array:
+        parts = [
+            self._scores(self._weights, images[start : start + self._test_batch])
+            for start in range(0, len(images), self._test_batch)
+        ]
+        return np.concatenate([np.asarray(part) for part in parts])
+
+    def _one(self, images: Array, labels: Labels) -> Any:
+        # JAX has no 64-bit integers unless asked; said here so that it need not cut them with a warning.
+        self._weights, self._velocities, loss = self._step(
+            self._weights, self._velocities, images, labels.astype(np.int32)
+        )
+        return loss
+
+
+if __name__ == "__main__":
+    run(JaxLearner, __doc__ or "")
