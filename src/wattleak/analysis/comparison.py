@@ -22,15 +22,14 @@ from wattleak.analysis.feasibility import (
     minimal_detectable_change,
 )
 from wattleak.analysis.metrics import Reading, least_firm, metric, metrics_of
-from wattleak.analysis.quality import compare_quality, default_target
+from wattleak.analysis.quality import compare_quality, usual_target
 from wattleak.analysis.sequential import look_level
 from wattleak.analysis.short_plan import with_primary
-from wattleak.analysis.verdict import decide, grade, weigh_quality
+from wattleak.analysis.verdict import carries_a_claim, decide, grade, weigh_quality
 from wattleak.model import (
     Comparison,
     Grade,
     MetricComparison,
-    Order,
     Origin,
     PairComparison,
     QualityComparison,
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wattleak.analysis.blocks import Block
-    from wattleak.model import Experiment, QualityTarget
+    from wattleak.model import Experiment
 
 
 def compare(experiment: Experiment) -> Comparison:
@@ -170,7 +169,7 @@ def _compare_pair(pair: Pair, level: float) -> PairComparison:
         reference=pair.reference,
         candidate=pair.candidate,
         verdict=verdict,
-        grade=graded if _carries_a_claim(pair.experiment) else Grade.OBSERVED,
+        grade=graded if carries_a_claim(pair.experiment) else Grade.OBSERVED,
         primary_metric=design.metric,
         metrics=metrics,
         quality=quality,
@@ -180,11 +179,6 @@ def _compare_pair(pair: Pair, level: float) -> PairComparison:
         doubts=pair_doubts(pair, metrics, quality, verdict, level),
         minimal_detectable=_minimal_detectable(pair, level),
     )
-
-
-def _carries_a_claim(experiment: Experiment) -> bool:
-    """Beyond what was seen: only chance in the order does, and a question that was fixed before the answer."""
-    return experiment.plan.design.order is Order.RANDOM and not experiment.exploratory
 
 
 def _compare_metrics(pair: Pair, level: float) -> Mapping[str, MetricComparison]:
@@ -224,7 +218,7 @@ def _compare_quality(pair: Pair) -> QualityComparison:
     """
     if pair.design.short is not None:  # a figure of a training that was cut off says nothing about its result
         return QualityComparison(QualityState.NOT_MEASURED)
-    target = pair.design.quality or _usual_target(pair)
+    target = pair.design.quality or usual_target([one.quality.keys() for one in pair.measurements])
     values = [] if target is None else pair.quality(target.metric)
     judged = compare_quality([before for before, _ in values], [after for _, after in values], target)
     outputs, differing = pair.outputs()
@@ -232,13 +226,6 @@ def _compare_quality(pair: Pair) -> QualityComparison:
         return judged
     judged = replace(judged, outputs=outputs, outputs_differ=differing, blocks=judged.blocks or len(pair.blocks))
     return judged if differing else replace(judged, state=QualityState.IDENTICAL)
-
-
-def _usual_target(pair: Pair) -> QualityTarget | None:
-    """Choose among the figures that every run reported, else among those that some did."""
-    reported = [measurement.quality.keys() for measurement in pair.measurements]
-    somewhere = set[str]().union(*reported)
-    return default_target(somewhere.intersection(*reported)) or default_target(somewhere)
 
 
 def _further_blocks(pair: Pair, level: float) -> int | None:

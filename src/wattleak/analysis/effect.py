@@ -65,6 +65,15 @@ def paired_change(reference: Sequence[float], candidate: Sequence[float], level:
     ratios = log_ratios(reference, candidate)
     if not ratios:
         return Change(None, None, None, None, len(reference), level)
+    return change_of(ratios, level, test=test)
+
+
+def change_of(ratios: Sequence[float], level: float, *, test: bool = True) -> Change:
+    """As `paired_change`, of a logarithm of a ratio for each block: of two runs, or of a contrast of more.
+
+    Raises:
+        ValueError: no ratios.
+    """
     interval = signed_rank_interval(ratios, level)
     return Change(
         change=math.expm1(hodges_lehmann(ratios)),
@@ -73,7 +82,7 @@ def paired_change(reference: Sequence[float], candidate: Sequence[float], level:
         p_value=sign_flip_p(ratios) if test else None,
         blocks=len(ratios),
         level=level,
-        log_ratios=ratios,
+        log_ratios=tuple(ratios),
     )
 
 

@@ -11,7 +11,7 @@ from wattleak.errors import UsageError
 from wattleak.model import Direction, QualityComparison, QualityState, QualityTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 _FRACTION_MARGIN = 0.005  # half a percentage point: the usual distance between two seeds of a small model
 _FRACTIONS = (
@@ -113,6 +113,12 @@ def default_target(names: Iterable[str]) -> QualityTarget | None:
     if figure < len(_FRACTIONS):
         return QualityTarget(name, Direction.MAX, _FRACTION_MARGIN)
     return QualityTarget(name, Direction.MIN, 0.0)
+
+
+def usual_target(reported: Sequence[Collection[str]]) -> QualityTarget | None:
+    """Choose among the figures that every run reported, else among those that some did."""
+    somewhere = set[str]().union(*reported)
+    return default_target(somewhere.intersection(*reported)) or default_target(somewhere)
 
 
 def parse_quality(text: str) -> QualityTarget:

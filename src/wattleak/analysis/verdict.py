@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from scipy.special import stdtrit
 
 from wattleak.analysis.effect import sign_flip_p
-from wattleak.model import Grade, Origin, QualityState, Verdict
+from wattleak.model import Grade, Order, Origin, QualityState, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from wattleak.model import Experiment
 
 CONFIRMING_SESSIONS = 3
 PROVING_SESSIONS = 6  # fewer cannot bring the exact test over sessions to 0.05
@@ -57,6 +59,11 @@ def decide(change: Ranged | None, smallest_effect: float) -> Verdict:
 def weigh_quality(verdict: Verdict, quality: QualityState) -> Verdict:
     """A saving that makes the result worse is a trade-off."""
     return Verdict.TRADE_OFF if verdict is Verdict.SAVING and quality is QualityState.WORSE else verdict
+
+
+def carries_a_claim(experiment: Experiment) -> bool:
+    """Beyond what was seen: only chance in the order does, and a question that was fixed before the answer."""
+    return experiment.plan.design.order is Order.RANDOM and not experiment.exploratory
 
 
 def grade(
