@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from stand_in_gpu import SHORT, compile_driver, journals, left_by_the_dead, until, with_gpu
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import CommandLine
 
-SOURCE = Path(__file__).parents[1] / "unit" / "meters" / "fake_nvml.c"
 BEFORE = 700_000  # milliwatts
 # A run that is not under the limit that it was told of fails, and with it the search.
 PROGRAM = """
@@ -25,7 +24,6 @@ now = int(open(os.environ["FAKE_NVML"] + ".gpu0.limit").read())
 sys.exit(now != round(watts * 1000))
 """
 HOLD = '[ "$WATTLEAK_POWER_LIMIT_W" != 300 ] || sleep 120'  # the search goes on until the test has seen enough
-SHORT = ("--blocks", "3", "--confirm", "0", "--warmups", "0", "--metric", "duration_s", "--meters", "cpu-model")
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to compile the stand-in library"),
@@ -35,37 +33,17 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("nvml")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", SOURCE], check=True)
-    return folder
+    return compile_driver(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture
 def gpu(wattleak: CommandLine, library: Path) -> CommandLine:
-    (wattleak.folder / "state").write_text(f"count 1\ngpu0.limit {BEFORE}\n")
-    wattleak.env |= {
-        "LD_LIBRARY_PATH": str(library),
-        "FAKE_NVML": str(wattleak.folder / "state"),  # where XDG_STATE_HOME is otherwise
-        "XDG_STATE_HOME": str(wattleak.folder / "home"),
-    }
-    (wattleak.folder / "program.py").write_text(PROGRAM)
-    return wattleak
+    return with_gpu(wattleak, library, f"count 1\ngpu0.limit {BEFORE}\n", PROGRAM)
 
 
 def limit_mw(gpu: CommandLine) -> int:
     path = gpu.folder / "state.gpu0.limit"
     return int(path.read_text() or 0) if path.exists() else BEFORE
-
-
-def journals(gpu: CommandLine) -> list[Path]:
-    return list(Path(gpu.env["XDG_STATE_HOME"]).glob("wattleak/devices/*.json"))
-
-
-def until(condition, seconds: float = 30.0) -> None:
-    end_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end_s, "it did not happen"
-        time.sleep(0.05)
 
 
 def test_each_run_is_under_its_limit_and_in_the_end_the_old_one_holds(gpu: CommandLine) -> None:
@@ -89,20 +67,7 @@ def test_a_killed_search_leaves_the_device_as_it_was(gpu: CommandLine) -> None:
 
 def test_when_the_guard_is_killed_too_the_next_start_puts_it_back(gpu: CommandLine) -> None:
     (gpu.folder / "state.gpu0.limit").write_text("300000\n")
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    change = {
-        "uuid": "GPU-stand-in-0",
-        "device": "NVIDIA Stand-in 0",
-        "before_w": 700.0,
-        "pid": dead.pid,
-        "started": "1",
-        "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-        "changed_at": "2026-11-21T09:00:00+00:00",
-    }
-    folder = Path(gpu.env["XDG_STATE_HOME"]) / "wattleak" / "devices"
-    folder.mkdir(parents=True)
-    (folder / "GPU-stand-in-0.json").write_text(json.dumps(change))
+    left_by_the_dead(gpu, before_w=700.0)
     done = gpu("doctor", "--quick")
     assert "the power limit of NVIDIA Stand-in 0 is 700 W again; it was left at 300 W" in done.stderr
     assert limit_mw(gpu) == BEFORE

@@ -10,8 +10,9 @@ another leaves the race, so most runs go to the settings that are hard to tell a
 at the latest. Then the winner meets the reference, which is the first setting or --reference, in fresh blocks: they say
 what is saved.
 
-A factor stands in braces in the command; in capitals it is an environment variable. --threads, --batch, --workers and
---precision know levels that make sense here (CPUs allowed, quota); --threads also knows the variables. Cost is per run,
+A factor stands in braces in the command; in capitals it is an environment variable. --threads, --batch, --workers,
+--precision and --compile know levels that make sense here (CPUs allowed, quota); --threads also knows the variables.
+--power-limit and --gpu-clocks change a GPU for as long as the search lasts. Cost is per run,
 with --steps or --for per step, and per sample where settings work through different numbers of samples
 (wattleak.step(samples=...)). With quality reported, a setting whose result is not shown to be as good cannot win.
 """
@@ -19,7 +20,6 @@ with --steps or --for per step, and per sample where settings work through diffe
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.cli import options
@@ -27,12 +27,12 @@ from wattleak.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from wattleak.analysis.tuning import Tuning
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
-    from wattleak.model import Experiment, Factor, Search
+    from wattleak.model import Experiment, Search
     from wattleak.store.sqlite import SqliteStore
 
 SUMMARY = "find the setting that costs least at equal quality"
@@ -42,6 +42,7 @@ _PRESETS = {
     "batch": "batch size: {batch} in the command",
     "workers": "data-loader workers: {workers} in the command",
     "precision": "number format: {precision} in the command",
+    "compile": "modes of torch.compile: {compile} in the command",
 }
 _FOREIGN = {  # option -> why it does not belong here
     "looks": "the looks of a race follow from --blocks",
@@ -68,7 +69,23 @@ def configure(parser: ArgumentParser) -> None:
         help="power limits of the GPU in watts, against what it is now; set for each run (takes root) and put back in "
         "the end, even after a kill (default: 90, 80, 70, 60 %% of it)",
     )
-    group.add_argument("--gpu", metavar="INDEX", help="with --power-limit: which GPU, as nvidia-smi counts them")
+    group.add_argument(
+        "--gpu-clocks",
+        nargs="?",
+        const="",
+        metavar="MHZ,MHZ",
+        help="clocks that the GPU is locked to, each a frequency or LOW-HIGH, against unlocked ones; locked for each "
+        "run (takes root) and unlocked in the end, even after a kill (default: 90, 80, 70, 60 %% of the highest)",
+    )
+    group.add_argument(
+        "--clocks-were",
+        metavar="MHZ",
+        help="with --gpu-clocks: what you have locked the clocks to yourself, which the driver cannot say; it is the "
+        "reference, and put back in the end",
+    )
+    group.add_argument(
+        "--gpu", metavar="INDEX", help="with --power-limit, --gpu-clocks: which GPU, as nvidia-smi counts them"
+    )
     group.add_argument(
         "--exclude", action="append", default=[], metavar="NAME=LEVEL,...", help="combinations that are left out"
     )
@@ -144,6 +161,7 @@ def _treatments(args: Namespace) -> Treatments:
     from dataclasses import replace
     from shlex import join
 
+    from wattleak.cli.tune_devices import device_settings
     from wattleak.experiment.design import variants_from
     from wattleak.experiment.factors import parse_combination, parse_factor, run_table
     from wattleak.experiment.levels import PRESETS, Machine, places, preset
@@ -152,9 +170,8 @@ def _treatments(args: Namespace) -> Treatments:
     machine = Machine.here()
     factors = [parse_factor(text) for text in args.factor]
     factors += [preset(name, written, machine) for name, written in asked.items()]
-    limits = None if args.power_limit is None else _power_limits(args)
-    if limits is not None:
-        factors.append(limits.factor)
+    settings = device_settings(args)
+    factors += [setting.factor for setting in settings]
     if not args.commands or not factors:
         raise UsageError(
             "a search needs factors and one command",
@@ -163,8 +180,8 @@ def _treatments(args: Namespace) -> Treatments:
     text = args.commands[0] if len(args.commands) == 1 else join(args.commands)
     environments = [f"all:{env.removeprefix('*:')}" for env in args.env]
     (template,) = variants_from((), [f"all={text}"], environments, shell=args.shell)
-    if limits is not None:
-        template = replace(template, env={**template.env, **limits.env})
+    for setting in settings:
+        template = replace(template, env={**template.env, **setting.env})
     for factor in factors:
         carried = places(factor.name, template.command, template.env, factor.name in asked)
         template = replace(template, env={**template.env, **carried})
@@ -181,33 +198,6 @@ def _treatments(args: Namespace) -> Treatments:
         exclude=[parse_combination(text, factors) for text in args.exclude],
         reference=parse_combination(args.reference, factors) if args.reference else None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    factor: Factor
-    env: Mapping[str, str]
-
-
-def _power_limits(args: Namespace) -> _Limits:
-    """The levels of --power-limit and the GPU that they are for. Reads; nothing is changed here."""
-    from wattleak.executors.limited import DEVICE, WATTS
-    from wattleak.experiment.levels import POWER_LIMIT, power_levels
-    from wattleak.meters.power_limit import PowerLimits
-
-    limits = PowerLimits()
-    try:
-        known = limits.all()
-    finally:
-        limits.close()
-    offered = ", ".join(str(item.index) for item in known)
-    chosen = [item for item in known if args.gpu is None or str(item.index) == args.gpu]
-    if len(chosen) != 1:
-        what = "no GPU here has a power limit that can be read" if not known else f"the GPUs are {offered}"
-        raise UsageError(f"--power-limit is about one GPU: {what}", "--gpu INDEX says which")
-    (gpu,) = chosen
-    factor = power_levels(args.power_limit, gpu.now_w, gpu.low_w, gpu.high_w)
-    return _Limits(factor, {WATTS: "{" + POWER_LIMIT + "}", DEVICE: gpu.uuid})
 
 
 def _stored(args: Namespace, settings: Settings) -> Treatments:

@@ -14,22 +14,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wattleak.errors import OwnFailure, UsageError, WattleakError
+from wattleak.executors.device_settings import clocks_by_hand
+from wattleak.meters.gpu_clocks import GpuClocks, read_lock
 from wattleak.meters.power_limit import PowerLimits
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One changed power limit and who changed it."""
+    """What is changed of one GPU and who changed it."""
 
     uuid: str
     device: str
-    before_w: float
+    before_w: float | None  # power limit; None: it is left alone
     pid: int
     started: str  # clock ticks since boot: a process id is used again, the pair is not
     boot: str
     changed_at: str  # ISO 8601, UTC
+    clocks_before: str | None = None  # MHz, MHz-MHz or "unlocked"; None: they are left alone
     version: int = _VERSION
 
     @property
@@ -48,7 +51,7 @@ def folder() -> Path:
     return state / "wattleak" / "devices"
 
 
-def begin(uuid: str, device: str, before_w: float) -> Path:
+def begin(uuid: str, device: str, before_w: float | None, clocks_before: str | None = None) -> Path:
     """Write down what a device was, safely on the disk. Raises UsageError while somebody else has changed it."""
     path = folder() / f"{uuid}.json"
     change = Change(
@@ -59,6 +62,7 @@ def begin(uuid: str, device: str, before_w: float) -> Path:
         _started(os.getpid()),
         _boot(),
         datetime.now(UTC).isoformat(timespec="seconds"),
+        clocks_before,
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +77,7 @@ def begin(uuid: str, device: str, before_w: float) -> Path:
             os.close(directory)
     except FileExistsError as error:
         raise UsageError(
-            f"somebody else has changed the power limit of {device}", f"let it end, or see {path}"
+            f"somebody else has changed the power limit or the clocks of {device}", f"let it end, or see {path}"
         ) from error
     except OSError as error:
         raise OwnFailure(
@@ -90,18 +94,45 @@ def put_back(path: Path) -> str | None:
     change = _read(path)
     if change is None:
         return None
-    said = None
-    if change.is_of_this_boot:  # a limit does not outlive a reboot
-        limits = PowerLimits()
+    said = []
+    if change.is_of_this_boot:  # neither setting outlives a reboot
         try:
-            now_w = limits.of(change.uuid).now_w
-            if abs(now_w - change.before_w) > 0.5:
-                limits.set(change.uuid, change.before_w)
-                said = f"the power limit of {change.device} is {change.before_w:g} W again; it was left at {now_w:g} W"
-        finally:
-            limits.close()
+            if change.before_w is not None:
+                said.append(_put_back_limit(change.uuid, change.device, change.before_w))
+        finally:  # one that is refused does not keep the other changed
+            if change.clocks_before is not None:
+                said.append(_put_back_clocks(change.uuid, change.device, change.clocks_before))
     path.unlink(missing_ok=True)
-    return said
+    return "; ".join(done for done in said if done) or None
+
+
+def forget(path: Path) -> None:
+    """Nothing was changed after all."""
+    path.unlink(missing_ok=True)
+
+
+def _put_back_limit(uuid: str, device: str, before_w: float) -> str | None:
+    limits = PowerLimits()
+    try:
+        now_w = limits.of(uuid).now_w
+        if abs(now_w - before_w) <= 0.5:
+            return None
+        limits.set(uuid, before_w)
+    finally:
+        limits.close()
+    return f"the power limit of {device} is {before_w:g} W again; it was left at {now_w:g} W"
+
+
+def _put_back_clocks(uuid: str, device: str, before: str) -> str:
+    """Whether they were left changed is not to be seen: the driver does not say what they are locked to."""
+    clocks = GpuClocks()
+    lock = read_lock(before)
+    try:
+        clocks.set(uuid, lock)
+    finally:
+        clocks.close()
+    state = "unlocked" if lock is None else f"locked to {lock} MHz"
+    return f"the clocks of {device} are {state} again, as before a search that was killed"
 
 
 def put_back_what_was_left() -> list[str]:
@@ -114,12 +145,21 @@ def put_back_what_was_left() -> list[str]:
         try:
             done = put_back(path)
         except WattleakError as error:
-            done = (
-                f"the power limit of {change.device} was {change.before_w:g} W before {change.changed_at} and cannot "
-                f"be put back: {error.message}; sudo nvidia-smi -i {change.uuid} -pl {change.before_w:g}"
-            )
+            done = _cannot(change, error.message)
         said += [done] if done else []
     return said
+
+
+def _cannot(change: Change, why: str) -> str:
+    """What is still changed, and what to type."""
+    was, remedies = [], []
+    if change.before_w is not None:
+        was.append(f"the power limit of {change.device} was {change.before_w:g} W")
+        remedies.append(f"sudo nvidia-smi -i {change.uuid} -pl {change.before_w:g}")
+    if change.clocks_before is not None:
+        was.append(f"the clocks of {change.device} were {change.clocks_before}")
+        remedies.append(clocks_by_hand(change.uuid, change.clocks_before))
+    return f"{' and '.join(was)} before {change.changed_at} and cannot be put back: {why}; {'; '.join(remedies)}"
 
 
 def _read(path: Path) -> Change | None:

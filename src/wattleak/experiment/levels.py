@@ -2,7 +2,8 @@
 
 A preset is a factor of `wattleak tune` whose levels are not written out: `--threads` instead of `-F threads=1,2,4`. It
 also knows where its level goes when the command has no {placeholder}: threads have environment variables that numerical
-libraries read at their start; batch size, loader workers and precision have none, so those need a place in the command.
+libraries read at their start; batch size, loader workers, precision and compile mode have none, so those need a place
+in the command.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.environment.cgroups import control_groups, cpu_quota
+from wattleak.environment.compiler import lacking_compiler
+from wattleak.environment.cpus import allowed_cpus
 from wattleak.errors import UsageError
 from wattleak.experiment.factors import make_factor
+from wattleak.meters.gpu_clocks import UNLOCKED, Lock, read_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wattleak.model import Factor
 
@@ -29,8 +33,9 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "TF_NUM_INTRAOP_THREADS",  # TensorFlow; its inter-op pool is left alone
 )
-PRESETS = ("threads", "batch", "workers", "precision")
+PRESETS = ("threads", "batch", "workers", "precision", "compile")
 POWER_LIMIT = "power_limit"  # in watts
+GPU_CLOCKS = "gpu_clocks"  # in MHz: 1410, 1200-1410, unlocked
 _BATCHES = ("16", "32", "64", "128", "256")
 _MOST_WORKERS = 8
 
@@ -42,14 +47,15 @@ class Machine:
     cpus: int  # that the machine shows: what libraries take by themselves
     allowed: int  # that this process may use: affinity, and the quota of its control groups rounded up
     gpu: bool  # an NVIDIA device file is there
+    lacking_compiler: str | None = None  # that torch.compile calls; None: it is there
 
     @classmethod
     def here(cls) -> Machine:
         shown = os.cpu_count() or 1
-        affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else shown
+        affinity = allowed_cpus() or shown
         quota = cpu_quota(control_groups())
         granted = affinity if quota is None or math.isinf(quota) else max(1, math.ceil(quota))
-        return cls(shown, min(affinity, granted), Path("/dev/nvidia0").exists())
+        return cls(shown, min(affinity, granted), Path("/dev/nvidia0").exists(), lacking_compiler())
 
 
 def preset(name: str, written: str | None, machine: Machine) -> Factor:
@@ -57,6 +63,11 @@ def preset(name: str, written: str | None, machine: Machine) -> Factor:
     if written:
         return make_factor(
             name, [level.strip() for level in written.split(",") if level.strip()], f"--{name} {written}"
+        )
+    if name == "compile" and machine.lacking_compiler is not None:
+        raise UsageError(
+            f"--compile: torch.compile needs a C++ compiler, and there is no {machine.lacking_compiler} here",
+            "apt-get install g++ (or set CXX to the one there is); --compile none,default says the levels all the same",
         )
     levels = _LEVELS[name](machine)
     if len(levels) < 2:
@@ -105,6 +116,33 @@ def power_levels(written: str, now_w: float, low_w: float, high_w: float) -> Fac
     return make_factor(POWER_LIMIT, [f"{level:g}" for level in watts], f"--power-limit {written}")
 
 
+def clock_levels(written: str, before: Lock | None, supported_mhz: Sequence[int]) -> Factor:
+    """Clocks to lock to: what they are now, as the reference, then the user's, or 90, 80, 70 and 60 % of the highest.
+
+    Raises UsageError for what is no clock, or one that the GPU does not have.
+    """
+    highest = supported_mhz[0]
+    if written:
+        asked = [read_lock(text.strip()) for text in written.split(",") if text.strip()]
+    else:
+        near = [min(supported_mhz, key=lambda clock: abs(clock - part * highest)) for part in (0.9, 0.8, 0.7, 0.6)]
+        asked = [Lock(clock, clock) for clock in near]
+    for lock in asked:
+        if lock is None:
+            continue
+        for clock in (lock.low_mhz, lock.high_mhz):
+            if clock not in supported_mhz:
+                nearest = min(supported_mhz, key=lambda other: abs(other - clock))
+                raise UsageError(
+                    f"this GPU has no clock of {clock} MHz: from {supported_mhz[-1]} to {highest} MHz in steps",
+                    f"{nearest} is the nearest; nvidia-smi -q -d SUPPORTED_CLOCKS shows all",
+                )
+    levels = dict.fromkeys(UNLOCKED if lock is None else str(lock) for lock in (before, *asked))
+    if len(levels) < 2:
+        raise UsageError("there are no other clocks to try", f"--gpu-clocks {supported_mhz[-1]},{highest}")
+    return make_factor(GPU_CLOCKS, list(levels), f"--gpu-clocks {written}")
+
+
 def _threads(machine: Machine) -> list[str]:
     """What libraries take by themselves comes first, as the reference; then the powers of two that find a CPU."""
     sensible = {2**power for power in range(machine.allowed.bit_length())} | {machine.allowed}
@@ -126,4 +164,15 @@ def _precisions(machine: Machine) -> list[str]:
     return ["float32", "bfloat16", *(["float16"] if machine.gpu else [])]
 
 
-_LEVELS = {"threads": _threads, "batch": _batches, "workers": _workers, "precision": _precisions}
+def _compile_modes(machine: Machine) -> list[str]:
+    """Modes of torch.compile. What reduce-overhead adds, CUDA graphs, there is on a GPU alone."""
+    return ["none", "default", *(["reduce-overhead"] if machine.gpu else [])]
+
+
+_LEVELS = {
+    "threads": _threads,
+    "batch": _batches,
+    "workers": _workers,
+    "precision": _precisions,
+    "compile": _compile_modes,
+}

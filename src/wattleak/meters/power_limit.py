@@ -1,8 +1,7 @@
-"""The power limit of an NVIDIA GPU: what it is, what it may be, and setting it. Nothing else here changes a device.
+"""The power limit of an NVIDIA GPU: what it is, what it may be, and setting it.
 
 Sources: NVML reference, nvmlDeviceGetPowerManagementLimit, nvmlDeviceGetPowerManagementLimitConstraints,
 nvmlDeviceSetPowerManagementLimit (needs root; the limit does not outlive a reboot or the unloading of the driver).
-Locked clocks are left alone: NVML sets them and cannot say what they were, so they could not be put back.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.errors import OwnFailure, UsageError
+from wattleak.meters.nvml_driver import opened
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,17 +35,7 @@ class PowerLimits:
 
     def __init__(self) -> None:
         """Raises UsageError when there is no NVIDIA driver to ask."""
-        try:
-            import pynvml  # noqa: PLC0415 - 40 ms, and only who asks for it
-        except ImportError as error:
-            raise UsageError("power limits need the package nvidia-ml-py", "pip install nvidia-ml-py") from error
-        self._nvml: ModuleType = pynvml
-        try:
-            pynvml.nvmlInit()
-        except pynvml.NVMLError as error:
-            raise UsageError(
-                f"there is no NVIDIA GPU to limit: {error}", "wattleak doctor says what is here"
-            ) from error
+        self._nvml: ModuleType = opened("power limits")
 
     def all(self) -> tuple[PowerLimit, ...]:
         """Every GPU that says its limit."""

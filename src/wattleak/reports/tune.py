@@ -10,6 +10,7 @@ from wattleak.analysis.comparison import compare
 from wattleak.analysis.racing import Ending
 from wattleak.analysis.tuning import Standing, judge
 from wattleak.documents import comparison_document, pair_document
+from wattleak.executors.device_settings import by_hand, without_settings
 from wattleak.model import Comparison, QualityState
 from wattleak.reports import charts, units, words
 from wattleak.reports.columns import columns
@@ -95,7 +96,8 @@ def answer(experiment: Experiment, tuning: Tuning) -> list[str]:
         said.append("It is the reference: there is nothing to save by another setting.")
     elif tuning.saving is None:
         said.append("What it saves was not asked for (--confirm 0).")
-    said.append(f"Type: {words.variant_command(variant)}")
+    said += [f"Set: {command}" for command in by_hand(variant)]
+    said.append(f"Type: {words.variant_command(replace(variant, env=without_settings(variant.env)))}")
     return said
 
 

@@ -16,7 +16,10 @@
  *     gpu0.handle 4                what asking for its handle returns
  *     gpu0.limit 700000            power limit in milliwatts, 100 W to 700 W; without the line, "not supported".
  *                                  What is set is kept in the file $FAKE_NVML.gpu0.limit, and holds from then on
- *     set 4                        what setting a limit returns
+ *     gpu0.highest 1980            highest clock in MHz, in steps of 15 down to 210; without the line, "not supported".
+ *                                  What it is locked to is kept in the file $FAKE_NVML.gpu0.lock: "1410 1410", or empty
+ *     gpu0.clocks 1000:1410        its clock in MHz by time stamp in microseconds; without the line, "not supported"
+ *     set 4                        what setting a limit or a clock returns
  *     gpu0.memory 80000            MiB; without the line, "not supported" to this and to what other tools ask besides
  *                                  (temperature, power limit, compute mode, power now): they stop at the first refusal
  * Signatures are those of the public header nvml.h (API version 12).
@@ -202,13 +205,15 @@ int nvmlDeviceGetUtilizationRates(Device *device, Utilization *rates)
     return SUCCESS;
 }
 
+enum { UTILIZATION_SAMPLES = 1, PROCESSOR_CLOCK_SAMPLES = 5 }; /* nvmlSamplingType_t */
+
 int nvmlDeviceGetSamples(
     Device *device, int type, unsigned long long since, int *value_type, unsigned *count, Sample *samples)
 {
     char key[64], text[192];
     unsigned room = *count, seen = 0;
-    snprintf(key, sizeof key, "gpu%d.samples", device->index);
-    if (type != 1 || !look_up(key, text, sizeof text)) /* 1: NVML_GPU_UTILIZATION_SAMPLES */
+    snprintf(key, sizeof key, "gpu%d.%s", device->index, type == PROCESSOR_CLOCK_SAMPLES ? "clocks" : "samples");
+    if ((type != UTILIZATION_SAMPLES && type != PROCESSOR_CLOCK_SAMPLES) || !look_up(key, text, sizeof text))
         return NOT_SUPPORTED;
     *value_type = 1; /* unsigned int */
     for (char *entry = strtok(text, ","); entry; entry = strtok(NULL, ",")) {
@@ -295,6 +300,68 @@ int nvmlDeviceSetPowerManagementLimit(Device *device, unsigned milliwatts)
     fprintf(file, "%u\n", milliwatts);
     fclose(file);
     return SUCCESS;
+}
+
+enum { LOWEST_MHZ = 210, STEP_MHZ = 15, MEMORY_MHZ = 2619 };
+
+int nvmlDeviceGetSupportedMemoryClocks(Device *device, unsigned *count, unsigned *clocks)
+{
+    unsigned long long highest;
+    unsigned room = *count;
+    if (!of_device(device, "highest", &highest))
+        return NOT_SUPPORTED;
+    *count = 1;
+    if (!clocks || room < *count)
+        return INSUFFICIENT_SIZE;
+    clocks[0] = MEMORY_MHZ;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetSupportedGraphicsClocks(Device *device, unsigned memory, unsigned *count, unsigned *clocks)
+{
+    unsigned long long highest;
+    unsigned room = *count;
+    if (!of_device(device, "highest", &highest))
+        return NOT_SUPPORTED;
+    if (memory != MEMORY_MHZ)
+        return NOT_FOUND;
+    *count = ((unsigned)highest - LOWEST_MHZ) / STEP_MHZ + 1;
+    if (!clocks || room < *count)
+        return INSUFFICIENT_SIZE;
+    for (unsigned number = 0; number < *count; number++)
+        clocks[number] = (unsigned)highest - number * STEP_MHZ;
+    return SUCCESS;
+}
+
+static int keep_lock(const Device *device, unsigned low, unsigned high)
+{
+    unsigned long long code = 0;
+    char path[512];
+    FILE *file;
+    if (number("set", &code) && code)
+        return (int)code;
+    snprintf(path, sizeof path, "%s.gpu%d.lock", getenv("FAKE_NVML"), device->index);
+    file = fopen(path, "w");
+    if (!file)
+        return NOT_SUPPORTED;
+    if (high)
+        fprintf(file, "%u %u\n", low, high);
+    fclose(file);
+    return SUCCESS;
+}
+
+int nvmlDeviceSetGpuLockedClocks(Device *device, unsigned low, unsigned high)
+{
+    unsigned long long highest;
+    if (!of_device(device, "highest", &highest))
+        return NOT_SUPPORTED;
+    return low > high || high > highest || low < LOWEST_MHZ ? INVALID_ARGUMENT : keep_lock(device, low, high);
+}
+
+int nvmlDeviceResetGpuLockedClocks(Device *device)
+{
+    unsigned long long highest;
+    return of_device(device, "highest", &highest) ? keep_lock(device, 0, 0) : NOT_SUPPORTED;
 }
 
 /* What only other tools ask (the truth bench shows this library to them too). */
