@@ -60,6 +60,9 @@ def configure(parser: ArgumentParser) -> None:
         "--exclude", action="append", default=[], metavar="NAME=LEVEL,...", help="combinations that are left out"
     )
     parser.add_argument(
+        "--fraction", choices=("half",), help="a regular half of the combinations; the report says what it cannot tell"
+    )
+    parser.add_argument(
         "--reference", metavar="NAME=LEVEL,...", help="the combination that the others are held against"
     )
     parser.add_argument(
@@ -129,11 +132,13 @@ def _treatments(args: Namespace) -> Treatments:
     from shlex import join
 
     from wattleak.experiment.design import variants_from
-    from wattleak.experiment.factors import Treatments, parse_combination, parse_factor, run_table
+    from wattleak.experiment.factors import Treatments, outside_half, parse_combination, parse_factor, run_table
 
     if not args.factor:
-        if args.exclude or args.reference:
-            raise UsageError("--exclude and --reference belong to a run table", "name its factors: -F batch=32,64")
+        if args.exclude or args.reference or args.fraction:
+            raise UsageError(
+                "--exclude, --fraction and --reference belong to a run table", "name its factors: -F batch=32,64"
+            )
         return Treatments(variants_from(args.commands, args.variant, args.env, shell=args.shell))
     if args.variant or not args.commands:
         raise UsageError(
@@ -145,7 +150,10 @@ def _treatments(args: Namespace) -> Treatments:
     return run_table(
         template,
         factors,
-        exclude=[parse_combination(text, factors) for text in args.exclude],
+        exclude=[
+            *(parse_combination(text, factors) for text in args.exclude),
+            *(outside_half(factors) if args.fraction else ()),
+        ],
         reference=parse_combination(args.reference, factors) if args.reference else None,
     )
 
@@ -522,7 +530,9 @@ def _print(finished: Experiment, comparison: Comparison, args: Namespace, kind: 
     from wattleak.documents import comparison_document
 
     if args.json:
-        print(json.dumps(comparison_document(finished, comparison, kind)))
+        from wattleak.reports.factorial import effects_key
+
+        print(json.dumps({**comparison_document(finished, comparison, kind), **effects_key(finished)}))
     elif not args.quiet:
         from wattleak.cli.terminal import style_for
         from wattleak.reports.text import render_comparison

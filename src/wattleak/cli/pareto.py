@@ -35,6 +35,7 @@ def with_front(args: Namespace, settings: Settings, kind: str) -> Callable[[Sqli
         from wattleak.analysis.comparison import compare
         from wattleak.cli.compare import end, tell
         from wattleak.documents import comparison_document
+        from wattleak.reports.factorial import effects_key
         from wattleak.reports.front import front_document
 
         comparison = compare(finished)
@@ -44,7 +45,7 @@ def with_front(args: Namespace, settings: Settings, kind: str) -> Callable[[Sqli
         if args.json:
             document = comparison_document(finished, comparison, kind)
             pareto = {"why_none": why} if known is None else front_document(known)
-            print(json.dumps({**document, "pareto": pareto}))
+            print(json.dumps({**document, **effects_key(finished), "pareto": pareto}))
             return end(finished, comparison, settings, args, front=known)
         code = tell(finished, comparison, settings, args, kind, front=known)
         if not args.quiet:

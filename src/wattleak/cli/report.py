@@ -105,7 +105,9 @@ def _document(found: Measurement | Experiment, comparison: Comparison | None) ->
         from wattleak.reports.tune import tuning_document
 
         return tuning_document(found, judge(found))
-    return comparison_document(found, comparison)
+    from wattleak.reports.factorial import effects_key
+
+    return {**comparison_document(found, comparison), **effects_key(found)}
 
 
 def write(path: Path, text: str) -> None:

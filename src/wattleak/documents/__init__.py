@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from wattleak.documents.comparisons import (
         pair_document as pair_document,
     )
+    from wattleak.documents.comparisons import (
+        quality_document as quality_document,
+    )
     from wattleak.documents.head import Document as Document
     from wattleak.documents.head import envelope as envelope
     from wattleak.documents.listing import list_document as list_document
@@ -112,6 +115,7 @@ _HOLDS = {
     "comparisons": (
         "comparison_document",
         "pair_document",
+        "quality_document",
     ),
     "listing": ("list_document",),
 }

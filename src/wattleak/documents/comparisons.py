@@ -32,7 +32,7 @@ def _metric_document(metric: MetricComparison) -> Document:
     }
 
 
-def _quality_document(quality: QualityComparison) -> Document:
+def quality_document(quality: QualityComparison) -> Document:
     return {
         "metric": quality.metric,
         "state": quality.state.value,
@@ -56,7 +56,7 @@ def pair_document(pair: PairComparison) -> Document:
         "grade": pair.grade.value,
         "primary_metric": pair.primary_metric,
         "metrics": {name: _metric_document(metric) for name, metric in pair.metrics.items()},
-        "quality": _quality_document(pair.quality),
+        "quality": quality_document(pair.quality),
         "level": pair.level,
         "smallest_effect": pair.smallest_effect,
         "further_blocks": pair.further_blocks,

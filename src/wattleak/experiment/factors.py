@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MOST_VARIANTS = 200
+_FEWEST_FOR_A_HALF = 3
 
 
 def parse_factor(text: str) -> Factor:
@@ -111,6 +112,26 @@ def run_table(
         for levels in kept
     )
     return Treatments(variants, tuple(factors), template)
+
+
+def outside_half(factors: Sequence[Factor]) -> list[dict[str, str]]:
+    """What a regular half fraction leaves out: combinations in which an odd number of factors leave their first level.
+
+    Its defining relation is the product of all factors (Box and Hunter 1961): a main effect cannot be told from the
+    interaction of all others, nor one of two factors from that of the rest.
+
+    Raises UsageError for fewer than three factors, and for one that does not have two levels.
+    """
+    if len(factors) < _FEWEST_FOR_A_HALF:
+        raise UsageError("half of a run table takes three factors or more", "run all combinations: leave it out")
+    other = next((factor for factor in factors if len(factor.levels) != 2), None)
+    if other is not None:
+        raise UsageError(
+            f"half of a run table takes factors of two levels, and {other.name} has {len(other.levels)}",
+            "name two levels of each factor, or run all combinations",
+        )
+    first = {factor.name: factor.levels[0] for factor in factors}
+    return [levels for levels in combinations(factors) if sum(levels[name] != first[name] for name in levels) % 2]
 
 
 def combinations(factors: Sequence[Factor]) -> list[dict[str, str]]:

@@ -52,6 +52,7 @@ def render_html(experiment: Experiment, comparison: Comparison, *, front: Front 
             for place, (told, pair) in enumerate(zip(story.pairs, comparison.pairs, strict=True))
         ),
         *_curve(experiment),
+        *_effects(experiment),
         *(() if front is None else (section("pareto-front", "Is the dearer one worth it?", front_section(front)),)),
         section("evidence", "Evidence", *_evidence(_shown(experiment), comparison, story, primary)),
         section("where", "Where it goes", *_where(experiment)),
@@ -127,6 +128,16 @@ def _curve(experiment: Experiment) -> Iterable[Html]:
         from wattleak.reports.tune import curve_section  # noqa: PLC0415 - scipy, which a single run does not need
 
         yield section("curve", "Which setting?", curve_section(experiment))
+
+
+def _effects(experiment: Experiment) -> Iterable[Html]:
+    """Main effects and interactions of a run table; nothing for other experiments."""
+    if len(experiment.plan.design.factors) > 1:
+        from wattleak.reports.factorial import effects_of, effects_section  # noqa: PLC0415 - see above
+
+        found = effects_of(experiment)
+        if found is not None:
+            yield section("effects", "Which factor does it, and which two together?", effects_section(found))
 
 
 def _shown(experiment: Experiment) -> Experiment:

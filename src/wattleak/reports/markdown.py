@@ -35,7 +35,24 @@ _VISIBLE = Style()
 def render_comparison(experiment: Experiment, comparison: Comparison) -> str:
     """An experiment and its answer. Ends with a line end."""
     story = tell_comparison(experiment, comparison)
-    return render_story(story, f"experiment {code(story.identity)}") + _curve(experiment)
+    return render_story(story, f"experiment {code(story.identity)}") + _curve(experiment) + _effects(experiment)
+
+
+def _effects(experiment: Experiment) -> str:
+    """Main effects and interactions of a run table; nothing for other experiments."""
+    if len(experiment.plan.design.factors) < 2:
+        return ""
+    from wattleak.reports.factorial import effect_table, effects_of, statements, what_it_is  # noqa: PLC0415 - see below
+
+    found = effects_of(experiment)
+    if found is None:
+        return ""
+    parts = ["**Main effects and interactions**", escape(what_it_is(found))]
+    for effects in filter(None, (found.main, found.interactions)):
+        head, *rows = effect_table(found, effects)
+        parts.append(_table(head, rows, right=frozenset({1, 2})))
+    parts.append(_list(map(escape, statements(found))))
+    return "\n" + "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _curve(experiment: Experiment) -> str:

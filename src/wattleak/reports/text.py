@@ -40,11 +40,24 @@ def render_comparison(experiment: Experiment, comparison: Comparison, *, style: 
 
         return render_tuning(experiment, judge(experiment), style=style)
     story = tell_comparison(experiment, comparison)
-    return render_story(story, f"experiment {story.identity}", style=style)
+    return render_story(story, f"experiment {story.identity}", _effects(experiment, style), style=style)
 
 
-def render_story(story: ComparisonStory, aside: str, *, style: Style) -> str:
-    """A comparison as it was told, with `aside` at the right of its title. Ends without a line end."""
+def _effects(experiment: Experiment, style: Style) -> list[str]:
+    """Main effects and interactions of a run table; nothing for other experiments."""
+    if len(experiment.plan.design.factors) < 2:
+        return []
+    from wattleak.reports.factorial import effects_of, render_effects  # noqa: PLC0415 - it builds on this module
+
+    found = effects_of(experiment)
+    return [] if found is None else ["", render_effects(found, style=style)]
+
+
+def render_story(story: ComparisonStory, aside: str, above: Sequence[str] = (), *, style: Style) -> str:
+    """A comparison as it was told, with `aside` at the right of its title and lines `above` the pairs.
+
+    Ends without a line end.
+    """
     lines = [
         _heading(story.title, aside, style),
         style.paint("  " + " · ".join(story.facts), "faint"),
@@ -55,6 +68,7 @@ def render_story(story: ComparisonStory, aside: str, *, style: Style) -> str:
     ]
     if len(story.pairs) > 1:
         lines += ["", *_summary(story, style)]
+    lines += above
     for pair in story.pairs:
         lines += ["", *_pair(pair, style, named=len(story.pairs) > 1)]
     lines += _closing(story.doubts, story.lacking, story.notes, story.following, style)
