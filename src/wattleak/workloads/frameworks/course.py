@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 import wattleak
+from wattleak.analysis.framework_courses import EPOCH, EVALUATION, FIRST_STEP, INFERENCE
+from wattleak.environment.cpus import usable_cpus
 from wattleak.errors import WattleakError
 from wattleak.workloads.data import ImageData, load
 from wattleak.workloads.frameworks.network import (
@@ -36,8 +38,6 @@ from wattleak.workloads.spans import span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-FIRST_STEP, EPOCH, EVALUATION, INFERENCE = "first step", "epoch", "evaluation", "inference"
 
 
 class Learner(Protocol):
@@ -153,7 +153,7 @@ def read_course(description: str, words: Sequence[str] | None = None) -> Course:
     for name in ("epochs", "batch", "test_batch", "inference_passes", "threads", "train_images", "test_images"):
         if getattr(asked, name) is not None and getattr(asked, name) < 1:
             parser.error(f"--{name.replace('_', '-')} is 1 or more")
-    if not 0 < asked.learning_rate or not 0 <= asked.momentum < 1:
+    if not asked.learning_rate > 0 or not 0 <= asked.momentum < 1:
         parser.error("--learning-rate is above 0, --momentum from 0 to below 1")
     count = min(asked.train_images, len(data.train_images)) // asked.batch * asked.batch
     if count < 2 * asked.batch:
@@ -179,4 +179,4 @@ def _threads() -> int:
     stated = os.environ.get("OMP_NUM_THREADS", "")
     if stated.isdigit() and int(stated):
         return int(stated)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cpus() or 1

@@ -1,13 +1,15 @@
 """The course of the framework study in JAX alone, without a library of layers: functions, gradients, one compiled step.
 
-    python jax_loop.py --epochs 2 --train-images 1000
+python jax_loop.py --epochs 2 --train-images 1000
 """
 
+# mypy: ignore-errors
+# As for TensorFlow and Keras: what is said must not depend on whether JAX is installed.
 from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +17,12 @@ import numpy as np
 from jax import lax
 
 from wattleak.workloads.frameworks.course import Course, run
-from wattleak.workloads.frameworks.network import Array, Labels
+
+if TYPE_CHECKING:
+    from wattleak.workloads.frameworks.network import Array, Labels
 
 
-def scores_of(weights: list[Any], images: Any) -> Any:
+def scores_of(weights: list[jax.Array], images: jax.Array) -> jax.Array:
     """The score of each class; images are (N, height, width, channels)."""
     found = images
     for kernel, bias in (weights[0:2], weights[2:4]):
@@ -30,7 +34,7 @@ def scores_of(weights: list[Any], images: Any) -> Any:
     return found @ weights[6] + weights[7]
 
 
-def mean_loss(weights: list[Any], images: Any, labels: Any) -> Any:
+def mean_loss(weights: list[jax.Array], images: jax.Array, labels: jax.Array) -> jax.Array:
     """Cross-entropy of softmax."""
     logarithms = jax.nn.log_softmax(scores_of(weights, images))
     return -jnp.take_along_axis(logarithms, labels[:, None], axis=1).mean()
@@ -38,8 +42,14 @@ def mean_loss(weights: list[Any], images: Any, labels: Any) -> Any:
 
 @partial(jax.jit, static_argnames=("rate", "momentum"))
 def step(
-    weights: list[Any], velocities: list[Any], images: Any, labels: Any, *, rate: float, momentum: float
-) -> tuple[list[Any], list[Any], Any]:
+    weights: list[jax.Array],
+    velocities: list[jax.Array],
+    images: jax.Array,
+    labels: jax.Array,
+    *,
+    rate: float,
+    momentum: float,
+) -> tuple[list[jax.Array], list[jax.Array], jax.Array]:
     """Weights and velocities after one batch, and its loss before."""
     loss, gradients = jax.value_and_grad(mean_loss)(weights, images, labels)
     velocities = [momentum * velocity + gradient for velocity, gradient in zip(velocities, gradients, strict=True)]
@@ -56,8 +66,8 @@ class JaxLearner:
         self.accelerated = jax.default_backend() != "cpu"
         self.device = str(jax.devices()[0].device_kind) if self.accelerated else "CPU"
         self._batch, self._test_batch = course.batch, course.test_batch
-        self._weights: list[Any] = [jnp.asarray(values) for values in course.weights]
-        self._velocities: list[Any] = [jnp.zeros_like(values) for values in self._weights]
+        self._weights: list[jax.Array] = [jnp.asarray(values) for values in course.weights]
+        self._velocities: list[jax.Array] = [jnp.zeros_like(values) for values in self._weights]
         self._step = partial(step, rate=course.rate, momentum=course.momentum)
         self._scores = jax.jit(scores_of)
 
@@ -76,7 +86,7 @@ class JaxLearner:
         ]
         return np.concatenate([np.asarray(part) for part in parts])
 
-    def _one(self, images: Array, labels: Labels) -> Any:
+    def _one(self, images: Array, labels: Labels) -> jax.Array:
         # JAX has no 64-bit integers unless asked; said here so that it need not cut them with a warning.
         self._weights, self._velocities, loss = self._step(
             self._weights, self._velocities, images, labels.astype(np.int32)

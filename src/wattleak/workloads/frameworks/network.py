@@ -1,7 +1,7 @@
 """The network of the framework study, as arrays: its first weights, its batches, and the order they come in.
 
-Two convolutions of 3 x 3 (16 and 32 channels, zeros around the edge), each with ReLU and the maximum over 2 x 2; a layer
-of 64 with ReLU; a score for each class. Trained with plain stochastic gradient descent with momentum,
+Two convolutions of 3 x 3 (16 and 32 channels, zeros around the edge), each with ReLU and the maximum over 2 x 2; a
+layer of 64 with ReLU; a score for each class. Trained with plain stochastic gradient descent with momentum,
 
     velocity = momentum * velocity + gradient,  weight = weight - rate * velocity
 

@@ -1,6 +1,6 @@
 """The course of the framework study in TensorFlow without Keras: a GradientTape, compiled to a graph by tf.function.
 
-    python tensorflow_loop.py --epochs 2 --train-images 1000
+python tensorflow_loop.py --epochs 2 --train-images 1000
 """
 
 # mypy: ignore-errors
@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -15,7 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from wattleak.workloads.frameworks.course import Course, run
-from wattleak.workloads.frameworks.network import Array, Labels
+
+if TYPE_CHECKING:
+    from wattleak.workloads.frameworks.network import Array, Labels
 
 
 class TensorFlowLearner:
@@ -50,7 +53,7 @@ class TensorFlowLearner:
         return np.concatenate([part.numpy() for part in parts])
 
     @tf.function
-    def _step(self, images, labels):
+    def _step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=self._forward(images))
             loss = tf.reduce_mean(each)
@@ -61,10 +64,10 @@ class TensorFlowLearner:
         return loss
 
     @tf.function
-    def _scores(self, images):
+    def _scores(self, images: tf.Tensor) -> tf.Tensor:
         return self._forward(images)
 
-    def _forward(self, images):
+    def _forward(self, images: tf.Tensor) -> tf.Tensor:
         found = images
         for kernel, bias in (self._weights[0:2], self._weights[2:4]):
             found = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(found, kernel, 1, "SAME"), bias))

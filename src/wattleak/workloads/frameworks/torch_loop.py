@@ -1,6 +1,6 @@
 """The course of the framework study in PyTorch, with a loop as PyTorch's tutorials write it.
 
-    python torch_loop.py --epochs 2 --train-images 1000
+python torch_loop.py --epochs 2 --train-images 1000
 """
 
 # mypy: untyped-calls-exclude=torch
