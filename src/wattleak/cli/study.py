@@ -42,6 +42,7 @@ READY_MADE = ("models",)
 argparse keeps them; --full and --only are made here, for those that name them), configure(group) and
 run_study(args, settings) -> exit code. What they share is in cli/ready_made.py and reports/parts.py."""
 
+_OF_SMELLS = ("framework", "published", "into")  # options that a study of no smell may have too
 _NEEDED = {"keras": ("tensorflow", "keras"), "sklearn": ("sklearn",)}
 
 _DEFAULT_BLOCKS = 10
@@ -128,12 +129,16 @@ def _ready_made(name: str) -> ModuleType:
 def _refuse_foreign(args: Namespace) -> None:
     """An option that would do nothing for this study is an error, never silence."""
     idle = [
-        (option, f"study {name}") for name in READY_MADE if name != args.name for option in _ready_made(name).OPTIONS
+        (option, f"study {name}")
+        for name in READY_MADE
+        if name != args.name
+        for option in _ready_made(name).OPTIONS
+        if option not in _OF_SMELLS
     ]
     if args.name in READY_MADE:
         own = _ready_made(args.name).OPTIONS
         idle = [(option, whose) for option, whose in idle if option not in own]
-        idle += [(option, "the study of a smell") for option in ("framework", "published", "into") if option not in own]
+        idle += [(option, "the study of a smell") for option in _OF_SMELLS if option not in own]
     for option, whose in idle:
         if getattr(args, option):
             raise UsageError(f"--{option.replace('_', '-')} belongs to {whose}", f"wattleak study {args.name}")
