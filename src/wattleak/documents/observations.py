@@ -15,6 +15,8 @@ def observations_document(observed: Observations) -> Document:
     """The way back is `observations_from_document`."""
     return {
         "processes": observed.processes,
+        "ranks": list(observed.ranks),
+        "world_size": observed.world,
         "places": [_place_document(place) for place in observed.places],
         "phases": [
             {
@@ -36,6 +38,8 @@ def observations_from_document(document: Document) -> Observations:
     """Raises KeyError or ValueError for a document that `observations_document` did not write."""
     return Observations(
         processes=document["processes"],
+        ranks=tuple(document.get("ranks", ())),  # runs stored before ranks were told apart
+        world=document.get("world_size"),
         places=tuple(_place(item) for item in document["places"]),
         phases=tuple(
             Phase(

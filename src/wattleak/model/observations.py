@@ -45,4 +45,6 @@ class Observations:
     places: tuple[Place, ...] = ()
     phases: tuple[Phase, ...] = ()
     notes: tuple[str, ...] = ()  # hooks that were turned off, probes that failed
+    ranks: tuple[int, ...] = ()  # of a distributed training, those with an agent inside; (): it is none
+    world: int | None = None  # ranks that the launcher spoke of
     prove: str | None = None  # what to type to have the smells of the script measured

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.phases import Noted, phases
+from wattleak.analysis.phases import TRAINING, Noted, phases
 from wattleak.model import Observations
 from wattleak.observation.linking import link
 from wattleak.observation.program import names_python, prove_command
+from wattleak.observation.ranks import note_of, ranks_of, told_once
 from wattleak.recorder.journal import JOURNAL
 from wattleak.recorder.trace import read_recording
 from wattleak.signals import SIGNALS, read_signals
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wattleak.model import Evidence, Finding, Phase
-    from wattleak.signals import Signals
+    from wattleak.signals import Process, Signals
 
 NO_AGENT = "no agent reported: the Python of this command does not read PYTHONPATH (-I, -E or -S), or did not start"
 _OWN = frozenset({"boot", "fork", "failure", "full"})  # what the agent says of itself
@@ -33,13 +34,17 @@ def observe(
     """
     signals = read_signals(folder / SIGNALS)
     evidence, notes = judge(signals)
+    ranks = ranks_of(signals)
     seen = {item.code for item in evidence}
     processes = sum(process.pid is not None for process in signals.processes)
     return Observations(
         processes=processes,
         places=link(findings, evidence, _names(used=bool(evidence or findings)), weak=weak),
         phases=_phases(folder, signals),
+        ranks=tuple(ranks),
+        world=max((process.world or 0 for process in ranks.values()), default=None),
         notes=(
+            *note_of(ranks, _trainer(signals)),
             *([] if processes or not names_python(command) else [NO_AGENT]),
             *_failures(signals),
             *_noticed(signals),
@@ -63,7 +68,7 @@ def judge(signals: Signals) -> tuple[list[Evidence], list[str]]:
             found += room.probe(signals)
         except Exception as error:  # noqa: BLE001 - a probe may be anybody's; it must not take the others down with it
             notes.append(f"the probe of {room.smell.code} failed: {type(error).__name__}: {error}")
-    return found, notes
+    return told_once(found, signals), notes
 
 
 def _names(*, used: bool) -> dict[str, str]:
@@ -99,13 +104,16 @@ def _phases(folder: Path, signals: Signals) -> tuple[Phase, ...]:
     return phases(recording.trace, noted, start_s, end_s)
 
 
+def _trainer(signals: Signals) -> Process | None:
+    """The process that trained longest."""
+    trained = [fact for fact in signals.of("phase") if fact.text("name") == TRAINING and fact.number("s") is not None]
+    return max(trained, key=lambda fact: fact.number("s") or 0.0).process if trained else None
+
+
 def _noted(signals: Signals) -> list[Noted]:
     """The phases of the process that trained longest: ranks do the same at the same time, workers do not train."""
+    trainer = _trainer(signals)
     facts = [fact for fact in signals.of("phase") if fact.number("s") is not None and fact.text("name")]
-    trained = [fact for fact in facts if fact.text("name") == "training"]
-    if not trained:
-        return []
-    trainer = max(trained, key=lambda fact: fact.number("s") or 0.0).process
     return [
         Noted(
             str(fact.text("name")),
@@ -114,7 +122,7 @@ def _noted(signals: Signals) -> list[Noted]:
             fact.text("in"),
         )
         for fact in facts
-        if fact.process == trainer
+        if trainer is not None and fact.process == trainer
     ]
 
 

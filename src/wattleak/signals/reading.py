@@ -46,13 +46,21 @@ def _records(path: Path) -> list[dict[str, Any]]:
 
 def _process(name: str, records: list[dict[str, Any]]) -> Process:
     born = next((record for record in records if record["k"] in _BIRTHS), {})
-    pid, parent, python = born.get("pid"), born.get("parent"), born.get("python")
+    python, born_s = born.get("python"), born.get("t")
     return Process(
         name,
-        pid if isinstance(pid, int) else None,
-        parent if isinstance(parent, int) else None,
+        _whole(born.get("pid")),
+        _whole(born.get("parent")),
         python if isinstance(python, str) else None,
+        _whole(born.get("starter")),
+        _whole(born.get("rank")),
+        _whole(born.get("world")),
+        float(born_s) if isinstance(born_s, int | float) else None,
     )
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _facts(process: Process, records: list[dict[str, Any]]) -> list[Fact]:

@@ -18,6 +18,10 @@ class Process:
     pid: int | None  # None: a probe from outside
     parent: int | None = None  # the process that it was forked from, where the agent saw that
     python: str | None = None  # "3.11.7"
+    started_by: int | None = None  # pid of the process that started this one as a program of its own
+    rank: int | None = None  # of the WORLD that a launcher (torchrun, srun, mpirun) said it is part of
+    world: int | None = None
+    born_s: float | None = None  # on CLOCK_MONOTONIC: when its Python began
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,12 @@ from .hooks import LISTED
 
 the_agent = None  # of this process; None until a framework is imported
 children_before = 0  # page faults of processes that this one had waited for when Python began: exec keeps the count
+_LAUNCHERS = (  # the innermost first: torchrun and accelerate, Open MPI, MPICH and Intel MPI, srun
+    ("RANK", "WORLD_SIZE"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+)
 _name = ""  # of the file in $WATTLEAK_SIGNALS that this process writes to
 
 
@@ -29,7 +35,8 @@ def boot(folder: str) -> None:
         pass  # not on Linux
     _name = f"{pid}-{os.urandom(4).hex()}.jsonl"
     version = ".".join(map(str, sys.version_info[:3]))
-    line = f'{{"k":"boot","t":{time.monotonic()!r},"pid":{pid},"python":"{version}"}}\n'
+    born = f'"pid":{pid},"starter":{os.getppid()},"python":"{version}"{_rank()}'
+    line = f'{{"k":"boot","t":{time.monotonic()!r},{born}}}\n'
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(os.path.join(target, _name), flags, 0o600)
@@ -40,6 +47,15 @@ def boot(folder: str) -> None:
     except OSError:
         return  # nowhere to write to: as if we were not here
     sys.meta_path.insert(0, Finder(target, folder))
+
+
+def _rank() -> str:
+    """Which part of a distributed program this is, as its launcher says it, for the line above; "": it is none."""
+    for name, size in _LAUNCHERS:
+        rank, world = os.environ.get(name, ""), os.environ.get(size, "")
+        if rank.isdecimal() and world.isdecimal() and int(world) > 1:
+            return f',"rank":{int(rank)},"world":{int(world)}'
+    return ""
 
 
 class Finder:

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 _INSTALLED = ("site-packages", "dist-packages")
 _GENERATED = ("__autograph_generated_file", "torchinductor_", "tmp_keras_")  # written by a framework, not by a person
 _TYPED = ("<stdin>", "<string>", "<ipython-input")  # python -, python -c, a notebook's cell
+# Ours, and what may lie in any folder that PYTHONPATH names (pip install --target), which no path tells.
+_OTHERS = frozenset(
+    {
+        *("wattleak", "wattleak_agent", "accelerate", "jax", "jaxlib", "joblib", "keras", "numpy", "sklearn"),
+        *("tensorflow", "torch", "torchvision"),
+    }
+)
 _DEEPEST = 200  # frames; beyond that nobody is helped by a line
 
 
@@ -66,7 +73,7 @@ class Places:
         return None
 
     def _is_own(self, file: str, module: str) -> bool:
-        if not file or module.partition(".")[0] in ("wattleak", "wattleak_agent"):
+        if not file or module.partition(".")[0] in _OTHERS:
             return False
         if file[0] == "<":
             return module == "__main__" and file.startswith(_TYPED)

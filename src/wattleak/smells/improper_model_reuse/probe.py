@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wattleak.smells.improper_model_reuse.again import compiled_again, fitted_again
 from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def probe(signals: Signals) -> Iterator[Evidence]:
         traces, calls = fact.number("traces") or 0.0, fact.number("calls") or 0.0
         if traces > MOST_TRACES and traces > TRACED * calls:
             yield _of_traces(fact, traces, calls)
+    yield from fitted_again(signals)
+    yield from compiled_again(signals)
 
 
 def _of_models(fact: Fact, taken_over: float, same: float) -> Evidence:

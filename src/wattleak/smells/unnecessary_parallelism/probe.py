@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wattleak.model import Evidence
 from wattleak.signals.outside.facts import stretches_in
 from wattleak.smells.unnecessary_parallelism.asked import asked_for
+from wattleak.smells.unnecessary_parallelism.beside import jobs_around, threads_inside
 from wattleak.smells.unnecessary_parallelism.contention import (
     CROWDED,
     MANY_PROCESSES,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wattleak.signals import Signals
+    from wattleak.smells.unnecessary_parallelism.asked import Place
+    from wattleak.smells.unnecessary_parallelism.beside import Jobs
     from wattleak.smells.unnecessary_parallelism.contention import Crowd, Stopped
 
 _CODE = "PAR001"
@@ -50,6 +53,7 @@ def probe(signals: Signals) -> Iterator[Evidence]:
 
 def _of_threads(crowd: Crowd, signals: Signals) -> Evidence:
     place = asked_for(signals, crowd.pids[:1], crowd.cpus)
+    jobs = jobs_around(signals, crowd.pids[:1])
     if crowd.runnable is None:
         counter, value, unit = "switches between threads", crowd.switches_per_s, "1/s"
         threshold = SWITCHES * max(1.0, crowd.cpus)
@@ -59,16 +63,14 @@ def _of_threads(crowd: Crowd, signals: Signals) -> Evidence:
         threshold = CROWDED * max(1.0, crowd.cpus)
         what = f"{crowd.workers:.0f} threads that work, {crowd.runnable:.1f} of them wanting a CPU at once"
     asked = f"; {place.setter} asked for {place.number}" if place else ""
-    return Evidence(
-        code=_CODE,
-        path=place.path if place else None,
-        line=place.line if place else None,
-        function=place.function if place else None,
+    return _evidence(
+        place or jobs,
         counter=counter,
         value=value,
         unit=unit,
         threshold=threshold,
-        message=f"{_short(crowd.command)} had {what}, on {_cpus(crowd)}{asked}; {_price(crowd)}",
+        message=f"{_short(crowd.command)} had {what}, on {_cpus(crowd)}{asked}{_beside(jobs, signals)}; "
+        f"{_price(crowd)}",
         cost_s=crowd.run_s,
         pid=crowd.pids[0],
     )
@@ -76,19 +78,17 @@ def _of_threads(crowd: Crowd, signals: Signals) -> Evidence:
 
 def _of_pools(crowd: Crowd, signals: Signals) -> Evidence:
     place = asked_for(signals, crowd.pids, crowd.cpus)
+    jobs = jobs_around(signals, crowd.pids)
     assert crowd.runnable is not None
     each = crowd.workers / len(crowd.pids)
-    return Evidence(
-        code=_CODE,
-        path=place.path if place else None,
-        line=place.line if place else None,
-        function=place.function if place else None,
+    return _evidence(
+        place or jobs,
         counter="threads that wanted a CPU at once, all processes",
         value=crowd.runnable,
-        unit="threads",
         threshold=CROWDED * max(1.0, crowd.cpus),
         message=f"pools inside pools: {len(crowd.pids)} processes of {_short(crowd.command)} with {each:.0f} threads "
-        f"that work in each, {crowd.runnable:.1f} wanting a CPU at once, on {_cpus(crowd)}; {_price(crowd)}",
+        f"that work in each, {crowd.runnable:.1f} wanting a CPU at once, on {_cpus(crowd)}{_beside(jobs, signals)}; "
+        f"{_price(crowd)}",
         cost_s=crowd.run_s,
         pid=crowd.pids[0],
     )
@@ -96,13 +96,10 @@ def _of_pools(crowd: Crowd, signals: Signals) -> Evidence:
 
 def _of_processes(crowd: Crowd) -> Evidence:
     assert crowd.runnable is not None
-    return Evidence(
-        code=_CODE,
-        path=None,
-        line=None,
+    return _evidence(
+        None,
         counter="threads that wanted a CPU at once, all processes",
         value=crowd.runnable,
-        unit="threads",
         threshold=MANY_PROCESSES * max(1.0, crowd.cpus),
         message=f"{len(crowd.pids)} processes of {_short(crowd.command)} that work, {crowd.runnable:.1f} wanting a CPU "
         f"at once, on {_cpus(crowd)}; {_price(crowd)}",
@@ -112,12 +109,8 @@ def _of_processes(crowd: Crowd) -> Evidence:
 
 
 def _of_quota(stopped: Stopped, signals: Signals) -> Evidence:
-    place = asked_for(signals, (stopped.pid,), stopped.cpus)
-    return Evidence(
-        code=_CODE,
-        path=place.path if place else None,
-        line=place.line if place else None,
-        function=place.function if place else None,
+    return _evidence(
+        asked_for(signals, (stopped.pid,), stopped.cpus),
         counter="throttled periods",
         value=100 * stopped.share,
         unit="%",
@@ -128,6 +121,42 @@ def _of_quota(stopped: Stopped, signals: Signals) -> Evidence:
         cost_s=stopped.throttled_s,
         pid=stopped.pid,
     )
+
+
+def _evidence(
+    place: Place | Jobs | None,
+    *,
+    counter: str,
+    value: float,
+    threshold: float,
+    message: str,
+    cost_s: float,
+    pid: int,
+    unit: str = "threads",
+) -> Evidence:
+    """What was counted, at the line that asked for it where there is one."""
+    path, line, function = (None, None, None) if place is None else (place.path, place.line, place.function)
+    return Evidence(
+        code=_CODE,
+        path=path,
+        line=line,
+        function=function,
+        counter=counter,
+        value=value,
+        unit=unit,
+        threshold=threshold,
+        message=message,
+        cost_s=cost_s,
+        pid=pid,
+    )
+
+
+def _beside(jobs: Jobs | None, signals: Signals) -> str:
+    if jobs is None:
+        return ""
+    inside = threads_inside(signals, jobs)
+    pools = f", and {inside[1]} in each of them has {inside[0]} threads" if inside is not None else ""
+    return f"; joblib was asked for {jobs.number} jobs ({jobs.backend}){pools}"
 
 
 def _price(crowd: Crowd) -> str:
