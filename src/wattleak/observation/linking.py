@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.model import EvidenceLevel, Place
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -71,7 +72,7 @@ def _statements(path: str) -> Mapping[int, int]:
     except (OSError, SyntaxError, ValueError, RecursionError):
         return {}
     found: dict[int, int] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if not isinstance(node, ast.stmt):
             continue
         body = getattr(node, "body", None) or getattr(node, "cases", None)

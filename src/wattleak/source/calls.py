@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.source.referents import Class, Expression, Function, Instance, Partial, Referent
-from wattleak.source.resolving import own_nodes, qualified_name, referents
+from wattleak.source.resolving import qualified_name, referents
 from wattleak.source.values import CpuMultiple, Number, Text, evaluate
+from wattleak.source.walking import default_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -557,22 +558,11 @@ def parameter_values(function: Function, name: str) -> list[Located] | None:
             return None
         found += given.values
         if given.may_be_absent:
-            default = _default(node, name)
+            default = default_of(node, name)
             if default is None:
                 return None
             found.append(Located(function.module, default))
     return found
-
-
-def _default(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> ast.expr | None:
-    positional = [*node.args.posonlyargs, *node.args.args]
-    for item, default in zip(reversed(positional), reversed(node.args.defaults), strict=False):
-        if item.arg == name:
-            return default
-    for item, keyword_default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-        if item.arg == name:
-            return keyword_default
-    return None
 
 
 __all__ = [
@@ -589,7 +579,6 @@ __all__ = [
     "enclosing_class",
     "enclosing_function",
     "loops_around",
-    "own_nodes",
     "owner_class",
     "parameter_values",
     "references",

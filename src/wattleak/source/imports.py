@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.source.module import Module
 from wattleak.source.reading import parse, read
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +63,7 @@ def module_file(name: str, roots: Sequence[Path]) -> Path | None:
 
 
 def _imports(module: Module, path: Path | None, roots: Sequence[Path]) -> Iterator[Path]:
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _files(alias.name, roots)

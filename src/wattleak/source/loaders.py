@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import Located, Site, enclosing_class, own_nodes
+from wattleak.source.calls import Located, Site, enclosing_class
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.callers import given_values
 from wattleak.source.learning.catalogue import passes_on
@@ -24,6 +24,7 @@ from wattleak.source.referents import Class, Expression, Function, Instance, Lib
 from wattleak.source.resolving import bases, is_a
 from wattleak.source.scopes import Binding, Kind
 from wattleak.source.values import evaluate
+from wattleak.source.walking import own_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

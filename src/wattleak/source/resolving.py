@@ -28,6 +28,7 @@ from wattleak.source.referents import (
 )
 from wattleak.source.scopes import Binding, Kind
 from wattleak.source.values import evaluate
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -483,7 +484,7 @@ def _stores(owner: ast.ClassDef) -> dict[str, list[ast.expr | None]]:
         if not isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) or not method.args.args:
             continue
         own = method.args.args[0].arg
-        for node in ast.walk(method):
+        for node in walk(method):
             targets: list[tuple[ast.expr, ast.expr | None]] = []
             match node:
                 case ast.Assign(targets=several, value=value):
@@ -524,16 +525,6 @@ def stored_from_outside(module: Module, name: str) -> bool:
             if not isinstance(base, ast.Name) or base.id not in {"self", "cls"}:
                 return True
     return False
-
-
-def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a function without those of functions and classes inside it."""
-    waiting = list(ast.iter_child_nodes(function))
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _decorator(module: Module, decorator: ast.expr) -> str | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from wattleak.source.walking import children
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -115,7 +117,7 @@ class _Builder:
         return Scopes(self.module, self.scope_of, self.parent_of, frozenset(self.stored), self.last_star_line)
 
     def _children(self, node: ast.AST) -> Iterator[ast.AST]:
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             self.parent_of[child] = node
             yield child
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.source.names import dotted_name, sole_binding
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +165,7 @@ class _Evaluation:
         ]
         inside = [
             piece
-            for piece in ast.walk(owner)
+            for piece in walk(owner)
             if isinstance(piece, ast.Name) and piece.id == node.attr and not isinstance(piece.ctx, ast.Load)
         ]
         return self.value(values[0], depth) if len(values) == 1 and len(inside) == 1 else None

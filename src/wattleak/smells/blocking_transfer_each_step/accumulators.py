@@ -11,6 +11,7 @@ from wattleak.smells.blocking_transfer_each_step.device_values import DeviceValu
 from wattleak.source.calls import enclosing_function
 from wattleak.source.learning import Often, how_often
 from wattleak.source.values import Number, evaluate
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def read_each_step(
     module: Module, loop: ast.For | ast.While, values: DeviceValues, reading: str
 ) -> tuple[Edit, ...] | None:
     """Return the edits that read the value of a sum in every step: the inverse; None: the loop keeps no such sum."""
-    for addition in ast.walk(loop):
+    for addition in walk(loop):
         if not isinstance(addition, ast.AugAssign) or how_often(module, addition, loop) is not Often.EACH_TIME:
             continue
         total = _sum(module, addition, loop)
@@ -122,7 +123,7 @@ def _sum(module: Module, addition: ast.AugAssign, loop: ast.For | ast.While) -> 
 
 def _read_once(module: Module, total: _Sum, loop: ast.For | ast.While, transfer: Transfer) -> list[Edit] | None:
     """Return the edits that turn a sum on the device into a number where it is read; None: it is read in each step."""
-    inside = set(ast.walk(loop))
+    inside = set(walk(loop))
     own, later = [], []
     for read in total.reads:
         if read not in inside:
@@ -173,7 +174,7 @@ def _is_in_text(module: Module, node: ast.AST) -> bool:
 
 def _is_whole(module: Module, total: _Sum, transfer: Transfer) -> bool:
     """Tell whether what is added up counts something: `right += (guess == label).sum().item()`."""
-    whole = any(isinstance(node, ast.Compare) for node in ast.walk(transfer.value))
+    whole = any(isinstance(node, ast.Compare) for node in walk(transfer.value))
     starts = [
         binding.value
         for binding in module.scopes.bindings(total.name.id, module.scopes.scope_of[total.name])
@@ -200,7 +201,7 @@ def _kept(module: Module, transfer: Transfer) -> Edit:
     while isinstance(base, ast.Call) and isinstance(base.func, ast.Attribute) and base.func.attr in _READING:
         base = base.func.value
     text = _closed(base, module.segment(base))
-    needs = "torch" in module.text and not any(isinstance(part, ast.Compare) for part in ast.walk(base))
+    needs = "torch" in module.text and not any(isinstance(part, ast.Compare) for part in walk(base))
     has = isinstance(base, ast.Call) and isinstance(base.func, ast.Attribute) and base.func.attr == "detach"
     return Edit(*module.span(node), f"{text}.detach()" if needs and not has else text)
 

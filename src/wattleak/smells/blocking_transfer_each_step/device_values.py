@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from wattleak.source.learning import is_model
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.referents import Function
-from wattleak.source.resolving import own_nodes
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import assignments, own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,19 +72,19 @@ class DeviceValues:
         self._grades: dict[str, Grade] = dict.fromkeys(_differentiated(function), Grade.SURE)
         self._given: dict[ast.Call, Grade | None] = {}  # what functions of the project give back
         self.host: set[str] = set()  # names that get a number of the host somewhere too
-        assignments = list(_assignments(function))
-        for name, grade in _fed(assignments, set(self._grades)):
+        written = list(assignments(own_nodes(function)))
+        for name, grade in _fed(written, set(self._grades)):
             self._grades[name] = max(grade, self._grades.get(name, Grade.NO))
         while True:
             before = dict(self._grades)
-            for target, value in assignments:
+            for target, value in written:
                 grade = self.grade(value)
                 for name in _targets(target):
                     if grade > self._grades.get(name, Grade.NO):
                         self._grades[name] = grade
             if self._grades == before:
                 break
-        for target, value in assignments:
+        for target, value in written:
             if self._leaves_the_device(value):
                 self.host.update(_targets(target))
 
@@ -213,7 +213,7 @@ def goes_to_cpu(call: ast.Call) -> bool:
 
 def _differentiated(function: ast.AST) -> Iterator[str]:
     """Yield the names of what is differentiated: nothing but a value of the device that carries a graph can be."""
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.Call(func=ast.Attribute(attr=name, value=owner), args=arguments) if name in _BACKWARD:
                 asked: list[ast.expr] = list(arguments) or [owner]
@@ -231,7 +231,7 @@ def _fed(assignments: list[tuple[ast.expr, ast.expr]], differentiated: set[str])
     for target, value in assignments:
         if not differentiated & set(_targets(target)):
             continue
-        given = [node for call in ast.walk(value) if isinstance(call, ast.Call) for node in call.args]
+        given = [node for call in walk(value) if isinstance(call, ast.Call) for node in call.args]
         for node in given:
             maker = makers.get(node.id) if isinstance(node, ast.Name) and node.id not in differentiated else None
             if maker is None or not isinstance(maker.func, ast.Name | ast.Attribute) or not isinstance(node, ast.Name):
@@ -260,21 +260,6 @@ def _operands(node: ast.expr) -> Iterator[str]:
             yield from _operands(owner)
         case _:
             return
-
-
-def _assignments(function: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    for node in own_nodes(function):
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                yield from ((target, value) for target in targets)
-            case ast.AnnAssign(target=target, value=ast.expr() as value):
-                yield target, value
-            case ast.AugAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
-                yield target, value
-            case ast.comprehension(target=target, iter=value):
-                yield target, value
-            case _:
-                pass
 
 
 def _targets(target: ast.expr) -> Iterator[str]:

@@ -10,6 +10,7 @@ from wattleak.smells.blocking_transfer_each_step.accumulators import read_each_s
 from wattleak.smells.blocking_transfer_each_step.device_values import DeviceValues, Grade
 from wattleak.source.calls import enclosing_function
 from wattleak.source.learning import LoopRole, Often, hot_loops, how_often
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def candidates(module: Module) -> Iterator[tuple[Edit, ...]]:
             yield edits
     for loop in loops:
         values = DeviceValues(module, enclosing_function(module, loop) or module.tree)
-        statements = [node for node in ast.walk(loop) if isinstance(node, ast.stmt)]
+        statements = [node for node in walk(loop) if isinstance(node, ast.stmt)]
         for known in (_differentiated, _loss):
             for statement in statements:
                 name = known(statement, values)

@@ -12,6 +12,7 @@ from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning import HotLoop, LoopRole, Often, hot_loop_around, hot_loops, how_often, on_accelerator
 from wattleak.source.learning.asking import resolved_name
 from wattleak.source.learning.callers import callers
+from wattleak.source.walking import in_order, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +53,7 @@ def waiting_steps(module: Module) -> Iterator[Step]:
 def _loops(module: Module) -> Iterator[Step]:
     # Which loops train is a question to the whole project; most loops read nothing that could be on a device.
     reading = {
-        loop
-        for loop in ast.walk(module.tree)
-        if isinstance(loop, ast.For | ast.While) and any(map(_may_wait, ast.walk(loop)))
+        loop for loop in walk(module.tree) if isinstance(loop, ast.For | ast.While) and any(map(_may_wait, walk(loop)))
     }
     for loop in hot_loops(module) if reading else ():
         if loop.role is not LoopRole.TRAINING or isinstance(loop.node, ast.AsyncFor):
@@ -88,7 +87,7 @@ def _is_given_a_device(module: Module, function: ast.AST | None) -> bool:
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "to"
         and any(isinstance(where, ast.Name) and where.id in given and "dev" in where.id for where in node.args)
-        for node in ast.walk(function)
+        for node in walk(function)
     )
     return moves and not callers(module, function).sites
 
@@ -111,10 +110,10 @@ def _functions(module: Module) -> Iterator[Step]:
     """Yield steps that are functions of their own: `loss = train_step(batch)` in a loop, wherever that is."""
     if "backward(" not in module.text and ".gradient(" not in module.text:
         return
-    for function in ast.walk(module.tree):
+    for function in walk(module.tree):
         if not isinstance(function, ast.FunctionDef) or _is_traced(module, function):
             continue
-        if not any(_differentiates(node) for node in ast.walk(function)):
+        if not any(_differentiates(node) for node in walk(function)):
             continue
         values = DeviceValues(module, function)
         found = [
@@ -139,7 +138,7 @@ def _is_called_each_step(module: Module, function: ast.FunctionDef) -> bool:
 
 
 def _is_guarded(module: Module, node: ast.AST, function: ast.FunctionDef) -> bool:
-    inside = set(ast.walk(function))
+    inside = set(walk(function))
     return any(test in inside for test in flow.conditions(module, node))
 
 
@@ -164,7 +163,7 @@ def _differentiates(node: ast.AST) -> bool:
 
 
 def _transfers(module: Module, body: list[ast.stmt], values: DeviceValues) -> Iterator[Transfer]:
-    for node in _in_order(body):
+    for node in in_order(body):
         match node:
             case ast.Call():
                 value = _wanted(module, node, values)
@@ -211,7 +210,7 @@ def _wanted(  # noqa: PLR0911 - one for each kind
 def _is_sure(node: ast.expr, values: DeviceValues) -> bool:
     if isinstance(node, ast.Starred):
         node = node.value
-    if any(isinstance(part, ast.Name) and part.id in values.host for part in ast.walk(node)):
+    if any(isinstance(part, ast.Name) and part.id in values.host for part in walk(node)):
         return False
     return values.grade(node) is Grade.SURE
 
@@ -243,18 +242,6 @@ def _text_of(module: Module, piece: ast.FormattedValue) -> ast.expr:
     return outer if isinstance(outer, ast.expr) else piece
 
 
-def _in_order(body: list[ast.stmt]) -> Iterator[ast.AST]:
-    """Yield the nodes of a block in the order of the text, without those of functions and classes inside."""
-    for root in body:
-        waiting: list[ast.AST] = [root]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-                continue
-            yield node
-            waiting.extend(reversed(list(ast.iter_child_nodes(node))))
-
-
 # -- what must wait -------------------------------------------------------------------------------------------------
 
 
@@ -271,9 +258,9 @@ def _decides(module: Module, body: list[ast.stmt], found: list[Transfer], values
     }
 
     def is_read(node: ast.expr) -> bool:
-        return any(part in waiting or (isinstance(part, ast.Name) and part.id in names) for part in ast.walk(node))
+        return any(part in waiting or (isinstance(part, ast.Name) and part.id in names) for part in walk(node))
 
-    for node in _in_order(body):
+    for node in in_order(body):
         match node:
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in _CHECKS:
                 owner = [node.func.value] if isinstance(node.func, ast.Attribute) else []
@@ -298,7 +285,7 @@ def _statement(module: Module, node: ast.AST) -> ast.AST:
 
 def _leaves(block: list[ast.stmt]) -> bool:
     return any(
-        isinstance(part, ast.Break | ast.Return | ast.Raise | ast.Continue) for each in block for part in ast.walk(each)
+        isinstance(part, ast.Break | ast.Return | ast.Raise | ast.Continue) for each in block for part in walk(each)
     )
 
 
@@ -307,13 +294,13 @@ def _adds(block: list[ast.stmt], values: DeviceValues) -> bool:
     return any(
         isinstance(part, ast.AugAssign) and values.grade(part.target) is Grade.SURE
         for each in block
-        for part in ast.walk(each)
+        for part in walk(each)
     )
 
 
 def _waits_anyway(step: ast.AST) -> bool:
     """Tell whether a step reads a value of the device by itself: GradScaler and LBFGS do (PyTorch 2.13)."""
-    for node in ast.walk(step):
+    for node in walk(step):
         match node:
             case ast.Call(func=ast.Attribute(attr="step", value=owner), args=[given, *_]):
                 written = f"{ast.unparse(owner)} {ast.unparse(given)}".lower()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.source.loaders import read_by
 from wattleak.source.names import dotted_name
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ class Counting(NamedTuple):
 
 def countings(module: Module) -> Iterator[Counting]:
     """Yield every place that counts what it could have asked for, whatever it counts."""
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         found = _counting(module, node)
         if found is None:
             continue
@@ -78,7 +79,7 @@ def _all_of(comprehension: ast.GeneratorExp | ast.ListComp) -> ast.expr | None:
     match comprehension.generators:
         case [ast.comprehension(iter=counted, ifs=[], is_async=0)]:
             # What is done with each element may be the purpose: [model(x) for x in loader].
-            calls = any(isinstance(node, ast.Call | ast.Await | ast.NamedExpr) for node in ast.walk(comprehension.elt))
+            calls = any(isinstance(node, ast.Call | ast.Await | ast.NamedExpr) for node in walk(comprehension.elt))
             return None if calls else counted
         case _:
             return None

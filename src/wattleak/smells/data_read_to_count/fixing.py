@@ -12,6 +12,7 @@ from wattleak.source.edits import apply
 from wattleak.source.loaders import read_by
 from wattleak.source.module import Module
 from wattleak.source.reading import parse
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,7 @@ def loops_before(module: Module, found: Counting) -> Iterator[ast.For]:
 
 def _is_read_later(module: Module, loop: ast.For) -> bool:
     """Tell whether the program reads the loop's variables anywhere else."""
-    names = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    names = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
     return any(
         isinstance(mention, ast.Name) and isinstance(mention.ctx, ast.Load)
         for name in names
@@ -112,7 +113,7 @@ def _is_where_it_seems(module: Module, node: ast.AST) -> bool:
 
 def asked_lengths(module: Module) -> Iterator[tuple[ast.Call, ast.expr]]:
     """Yield every `len(x)` of the program, with x."""
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         match node:
             case ast.Call(func=ast.Name(id="len"), args=[asked], keywords=[]) if not isinstance(asked, ast.Starred):
                 if _is_where_it_seems(module, node):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from wattleak.source.walking import children, walk
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -38,7 +40,7 @@ class Attached:
             before = len(self.names) + len(self.outside)
             for target, value in assignments:
                 self._assign(target, value)
-            for call in ast.walk(function):
+            for call in walk(function):
                 match call:
                     case ast.Call(
                         func=ast.Attribute(attr="append" | "add" | "extend" | "insert" | "update", value=owner)
@@ -110,7 +112,7 @@ class Attached:
 
 
 def _assignments(function: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.Assign(targets=targets, value=value):
                 yield from ((target, value) for target in targets)
@@ -125,7 +127,7 @@ def _assignments(function: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def _expressions(node: ast.AST) -> Iterator[ast.expr]:
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if isinstance(child, ast.expr):
             yield child
         elif isinstance(child, ast.comprehension):

@@ -13,7 +13,6 @@ from wattleak.smells.gradients_in_evaluation.gradient_uses import has_tools, is_
 from wattleak.smells.gradients_in_evaluation.runs import (
     Run,
     comes_round,
-    in_order,
     is_false,
     region,
     runs,
@@ -23,6 +22,7 @@ from wattleak.smells.gradients_in_evaluation.switches import may_be_off
 from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning import FileRole, Framework, LoopRole, file_role, frameworks, hot_loops, is_model
 from wattleak.source.learning.callers import callers
+from wattleak.source.walking import in_order, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def evaluations(module: Module) -> Iterator[Evaluation]:
         return
     found: dict[ast.AST, Evaluation] = {}
     if any(text in module.text for text in ("eval()", "train(False)", "train(mode=False)")):
-        for statement in ast.walk(module.tree):
+        for statement in walk(module.tree):
             model = _put_into_evaluation(statement) if isinstance(statement, ast.Expr | ast.Assign) else None
             if model is not None and isinstance(statement, ast.stmt):
                 evaluation = _after(module, statement, model)
@@ -78,7 +78,7 @@ def _by_name(module: Module) -> Iterator[Evaluation]:
     """`for x, y in test_loader: model(x)`, or in a function validate(), that forgot `eval()` too."""
     named = [
         loop
-        for loop in ast.walk(module.tree)
+        for loop in walk(module.tree)
         if isinstance(loop, ast.For)
         and (_PURPOSE.search(_function_name(module, loop)) or _PURPOSE.search(_data_name(loop.iter)))
     ]
@@ -171,7 +171,7 @@ def _after(module: Module, statement: ast.stmt, model: str) -> Evaluation | None
         # `def predict(model, x): model.eval(); return model(x)`, and the loop is around the call of it.
         loop = _loop_of_callers(module, function)
         candidates = [(run, each) for each in following for run in runs(module, [each], model, loop)] if loop else []
-    named = [node for node in ast.walk(statement) if isinstance(node, ast.Name | ast.Attribute)]
+    named = [node for node in walk(statement) if isinstance(node, ast.Name | ast.Attribute)]
     is_known = any(ast.unparse(node) == model and is_model(module, node) for node in named)
     return _judged(module, function, following, model, candidates, is_known=is_known)
 

@@ -6,13 +6,14 @@ import ast
 from typing import TYPE_CHECKING
 
 from wattleak.smells.gradients_in_evaluation.gradient_uses import differentiates, names_a_purpose
-from wattleak.smells.gradients_in_evaluation.runs import FORWARD, in_order, passed_on
+from wattleak.smells.gradients_in_evaluation.runs import FORWARD, passed_on
 from wattleak.source.calls import enclosing_class
 from wattleak.source.learning.asking import resolved_name
 from wattleak.source.learning.callers import callers
 from wattleak.source.referents import Class, Library
 from wattleak.source.resolving import bases
 from wattleak.source.uses import How, uses
+from wattleak.source.walking import in_order, walk
 
 if TYPE_CHECKING:
     from wattleak.smells.gradients_in_evaluation.attached import Attached
@@ -79,7 +80,7 @@ def is_given_away(module: Module, region: list[ast.stmt], model: str) -> bool:
 def _made_with(module: Module, model: str) -> frozenset[str]:
     """Return the names of what was made with the model: `attack = PGD(model)`, `self.attack = PGD(self.model)`."""
     found = set()
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         match node:
             case ast.Assign(
                 targets=[ast.Name() | ast.Attribute() as target],
@@ -106,12 +107,12 @@ def is_wanted_later(
     made = {
         node.id
         for statement in region
-        for node in ast.walk(statement)
+        for node in walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in attached.names
     }
-    for node in ast.walk(function or module.tree):
+    for node in walk(function or module.tree):
         asks = isinstance(node, ast.Call) and node.lineno > end and differentiates(node)
-        if asks and any(isinstance(part, ast.Name) and part.id in made for part in ast.walk(node)):
+        if asks and any(isinstance(part, ast.Name) and part.id in made for part in walk(node)):
             return True
     if function is None:
         return False
@@ -130,5 +131,5 @@ def must_be_off(region: list[ast.stmt], attached: Attached) -> bool:
         and node.func.attr == "numpy"
         and attached.holds(node.func.value)
         for statement in region
-        for node in ast.walk(statement)
+        for node in walk(statement)
     )

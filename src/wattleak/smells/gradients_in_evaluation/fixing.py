@@ -9,7 +9,7 @@ from wattleak.model import Fix
 from wattleak.smells.gradients_in_evaluation import rewriting
 from wattleak.smells.gradients_in_evaluation.gradient_uses import wants_gradients
 from wattleak.source.edits import still_parses
-from wattleak.source.resolving import own_nodes
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from wattleak.smells.gradients_in_evaluation.evaluations import Evaluation
@@ -31,7 +31,7 @@ def evaluation_fix(module: Module, found: Evaluation) -> Fix | None:
         title = f"turn gradients off in {function.name}()"
         leaves = _leaves_function(function, found)
     else:
-        if any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(found.statement)):
+        if any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in walk(found.statement)):
             return None  # whoever takes the values would run with gradients off
         edits = rewriting.wrap(module, [found.statement], f"{torch}.no_grad()")
         title = "turn gradients off around the evaluation"
@@ -83,7 +83,7 @@ def _leaves_function(function: ast.FunctionDef, found: Evaluation) -> bool:
     elsewhere = {
         name for node in own_nodes(function) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names
     }
-    local = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    local = {node.id for node in walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     attached = found.attached
     if attached.outside or attached.names & (elsewhere | given) or attached.names - local:
         return True
@@ -98,7 +98,7 @@ def _leaves_function(function: ast.FunctionDef, found: Evaluation) -> bool:
 def _leaves_statement(module: Module, found: Evaluation) -> bool:
     """Tell whether a tensor that may have a graph is read after the statement, or leaves it another way."""
     statement = found.statement
-    inside = set(ast.walk(statement))
+    inside = set(walk(statement))
     attached = found.attached
     changed = {
         name

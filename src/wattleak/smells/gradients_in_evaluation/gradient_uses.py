@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.source.learning.asking import resolved
 from wattleak.source.referents import Class, Function, Instance
-from wattleak.source.resolving import own_nodes
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ def wants_gradients(module: Module, nodes: Iterable[ast.AST], hops: int = 2) -> 
 
 def _wants(module: Module, nodes: Iterable[ast.AST], hops: int, seen: set[ast.AST]) -> bool:
     for root in nodes:
-        for node in ast.walk(root):
+        for node in walk(root):
             if _is_use(node):
                 return True
             if isinstance(node, ast.Call) and hops > 0:
@@ -132,7 +132,7 @@ def differentiates(call: ast.Call) -> bool:
 
 def is_frozen(module: Module, model: str) -> bool:
     """Tell whether the parameters of `model` (how the code writes it) are told to need no gradients."""
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         match node:
             case ast.Call(
                 func=ast.Attribute(attr="requires_grad_", value=owner), args=[ast.Constant(value=False), *_]

@@ -9,6 +9,7 @@ from wattleak.smells.gradients_in_evaluation import rewriting
 from wattleak.source.calls import loops_around
 from wattleak.source.learning.asking import resolved_name
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ _OFF = frozenset({"torch.no_grad", "torch.inference_mode", "torch.autograd.no_gr
 
 def candidates(module: Module) -> Iterator[tuple[Edit, ...]]:
     """Yield, in the order of the text, what may put the smell into a program; not each of them does."""
-    nodes = [node for node in ast.walk(module.tree) if isinstance(node, ast.stmt)]
+    nodes = [node for node in walk(module.tree) if isinstance(node, ast.stmt)]
     for node in sorted(nodes, key=lambda each: (each.lineno, each.col_offset)):
         match node:
             case ast.FunctionDef(decorator_list=decorators):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Edit
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -105,8 +106,7 @@ def _indent_of(module: Module, line: int) -> str:
 def _holds_long_text(statement: ast.stmt) -> bool:
     """Tell whether a text runs over several lines: its inner lines may not be moved."""
     return any(
-        isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno != node.lineno
-        for node in ast.walk(statement)
+        isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno != node.lineno for node in walk(statement)
     )
 
 

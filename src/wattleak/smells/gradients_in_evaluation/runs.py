@@ -11,6 +11,7 @@ from wattleak.smells.gradients_in_evaluation.switches import is_switched
 from wattleak.source.calls import loops_around, owner_class
 from wattleak.source.learning.asking import resolved
 from wattleak.source.referents import Function
+from wattleak.source.walking import in_order, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def _following(module: Module, statement: ast.stmt) -> list[ast.stmt]:
 
 
 def _trains_again(module: Module, statement: ast.stmt, model: str, hops: int = _HOPS) -> bool:
-    for node in ast.walk(statement):
+    for node in walk(statement):
         match node:
             case ast.Call(func=ast.Attribute(attr="train", value=owner)) if not is_false(node):
                 if ast.unparse(owner) == model:
@@ -88,18 +89,6 @@ def runs(
                     if not is_switched(home, run.call, function):
                         # In a function that others call too, the place to see is the loop that runs it.
                         yield run if loop is None and home is module else Run(node, run.loop)
-
-
-def in_order(roots: list[ast.stmt]) -> Iterator[ast.AST]:
-    """Yield the nodes below `roots` in the order of the text, without those of functions and classes inside."""
-    for root in roots:
-        waiting: list[ast.AST] = [root]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-                continue
-            yield node
-            waiting.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
 def _is_run(call: ast.Call, model: str) -> bool:

@@ -11,6 +11,7 @@ from wattleak.source.learning import gradients_off
 from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.callers import callers
 from wattleak.source.referents import Class, Function, Instance, name_of
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -127,7 +128,7 @@ def _is_switched_by_statements(module: Module) -> bool:
     """Tell whether a module turns gradients on and off by statements, whose order is not followed."""
     if "set_grad_enabled" not in module.text and "__enter__" not in module.text:
         return False
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         match node:
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name))) if name in {
                 "set_grad_enabled",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning.asking import resolved_name
 from wattleak.source.learning.callers import callers
-from wattleak.source.resolving import own_nodes
+from wattleak.source.walking import children, own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,15 +78,15 @@ def recorded_evaluations(module: Module) -> Iterator[RecordedEvaluation]:
             continue  # the tape is given away, or told what to watch: nobody knows what for
         needed = _dependencies(module, block, targets)
         for loop in _outermost_loops(block):
-            run = next((node for node in ast.walk(loop) if isinstance(node, ast.Call) and _is_evaluation(node)), None)
-            if run is None or any(mention in set(ast.walk(loop)) for mention in asked):
+            run = next((node for node in walk(loop) if isinstance(node, ast.Call) and _is_evaluation(node)), None)
+            if run is None or any(mention in set(walk(loop)) for mention in asked):
                 continue
             if not _changed_names(loop) & needed:
                 yield RecordedEvaluation(item.optional_vars.id, loop, run)
 
 
 def _tapes(module: Module) -> Iterator[tuple[ast.With, ast.withitem]]:
-    for block in ast.walk(module.tree):
+    for block in walk(module.tree):
         if isinstance(block, ast.With):
             for item in block.items:
                 call = item.context_expr
@@ -133,7 +133,7 @@ def _asked_for(module: Module, mention: ast.Name) -> ast.expr | None:
 
 def _dependencies(module: Module, block: ast.With, targets: list[ast.expr]) -> set[str]:
     """Return the names that `targets` are computed from, in the function around the block."""
-    needed = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    needed = {node.id for target in targets for node in walk(target) if isinstance(node, ast.Name)}
     around = enclosing_function(module, block) or module.tree
     while True:
         before = len(needed)
@@ -142,7 +142,7 @@ def _dependencies(module: Module, block: ast.With, targets: list[ast.expr]) -> s
                 case ast.Assign() | ast.AugAssign() | ast.AnnAssign() | ast.NamedExpr() | ast.For():
                     value = node.iter if isinstance(node, ast.For) else node.value
                     if value is not None and _stored(node) & needed:
-                        needed |= {part.id for part in ast.walk(value) if isinstance(part, ast.Name)}
+                        needed |= {part.id for part in walk(value) if isinstance(part, ast.Name)}
                 case _:
                     pass
         if len(needed) == before:
@@ -151,15 +151,13 @@ def _dependencies(module: Module, block: ast.With, targets: list[ast.expr]) -> s
 
 def _stored(statement: ast.AST) -> set[str]:
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-    return {
-        node.id for target in targets if target is not None for node in ast.walk(target) if isinstance(node, ast.Name)
-    }
+    return {node.id for target in targets if target is not None for node in walk(target) if isinstance(node, ast.Name)}
 
 
 def _changed_names(loop: ast.For | ast.While) -> set[str]:
     """Return the names that a loop stores to, or whose methods it calls: `losses.append(...)`."""
     found = set()
-    for node in ast.walk(loop):
+    for node in walk(loop):
         match node:
             case ast.Name(id=name, ctx=ast.Store()):
                 found.add(name)
@@ -177,7 +175,7 @@ def _outermost_loops(block: ast.With) -> Iterator[ast.For | ast.While]:
         if isinstance(node, ast.For | ast.While):
             yield node
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(children(node))
 
 
 def _is_evaluation(call: ast.Call) -> bool:
@@ -190,4 +188,4 @@ def _is_evaluation(call: ast.Call) -> bool:
 
 def _inside(block: ast.With) -> Iterator[ast.AST]:
     for statement in block.body:
-        yield from ast.walk(statement)
+        yield from walk(statement)

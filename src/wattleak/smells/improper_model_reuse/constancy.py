@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from wattleak.source import calls
 from wattleak.source.referents import Function
-from wattleak.source.resolving import own_nodes, qualified_names, referents
+from wattleak.source.resolving import qualified_names, referents
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +97,7 @@ class _Question:
     def answer(self) -> bool:
         if self.depth <= 0:
             return False
-        return all(self._piece(node) for node in ast.walk(self.root))
+        return all(self._piece(node) for node in walk(self.root))
 
     def _piece(self, node: ast.AST) -> bool:
         match node:
@@ -277,7 +278,7 @@ def words_of(expressions: Iterable[ast.AST]) -> frozenset[str]:
     """Return the words that the names in `expressions` are made of: `n_foldIdx` gives n, fold, idx."""
     found: set[str] = set()
     for expression in expressions:
-        for node in ast.walk(expression):
+        for node in walk(expression):
             name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
             found.update(word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
     return frozenset(found)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from wattleak.smells.improper_model_reuse.constancy import within
 from wattleak.source import calls
 from wattleak.source.referents import Class, Function, Library, Method, name_of
-from wattleak.source.resolving import own_nodes, referents
+from wattleak.source.resolving import referents
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,7 +259,7 @@ class _Reader:
                 and ast.unparse(mention) == wanted
             ):
                 yield from self.of_expression(mention)
-        for node in ast.walk(self.region) if self.depth > 0 else ():
+        for node in walk(self.region) if self.depth > 0 else ():
             match node:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=base)) as func) if base == owner:
                     for referent in referents(self.module, func) or ():

@@ -10,6 +10,7 @@ from wattleak.smells.improper_model_reuse.constancy import Rounds, is_constant, 
 from wattleak.smells.improper_model_reuse.doings import Doing, acts
 from wattleak.source.edits import still_parses
 from wattleak.source.lined import LINE_END
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -168,7 +169,7 @@ def _is_harmless(module: Module, call: ast.Call, family: set[str]) -> bool:
     if isinstance(call.func, ast.Attribute) and isinstance(receiver, ast.Name) and receiver.id in family:
         name = call.func.attr
         return name in _SETTING_UP
-    inside = [item for item in ast.walk(call) if isinstance(item, ast.Name) and item.id in family]
+    inside = [item for item in walk(call) if isinstance(item, ast.Name) and item.id in family]
     if isinstance(call.func, ast.Name) and call.func.id in family:
         return False  # a forward pass
     last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
@@ -216,7 +217,7 @@ def _is_known_before(module: Module, name: ast.Name, loop: ast.For | ast.While, 
 
 
 def _names(node: ast.AST) -> list[ast.Name]:
-    return [item for item in ast.walk(node) if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Load)]
+    return [item for item in walk(node) if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Load)]
 
 
 def bound(statements: Sequence[ast.stmt]) -> set[str]:
@@ -224,14 +225,14 @@ def bound(statements: Sequence[ast.stmt]) -> set[str]:
     return {
         node.id
         for statement in statements
-        for node in ast.walk(statement)
+        for node in walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
 
 
 def reads(node: ast.AST, names: set[str]) -> bool:
     """Tell whether one of `names` stands in `node`."""
-    return any(isinstance(item, ast.Name) and item.id in names for item in ast.walk(node))
+    return any(isinstance(item, ast.Name) and item.id in names for item in walk(node))
 
 
 def reads_in(statements: Sequence[ast.stmt], names: set[str]) -> bool:
@@ -250,7 +251,7 @@ def _rebinds(statement: ast.stmt, names: set[str]) -> bool:
         (isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and node.id in names)
         or (isinstance(node, ast.Attribute) and node.attr == "clear_session")
         or (isinstance(node, ast.Name) and node.id == "clear_session")
-        for node in ast.walk(statement)
+        for node in walk(statement)
     )
 
 

@@ -14,6 +14,7 @@ from wattleak.source.edits import apply
 from wattleak.source.learning import Framework, builds_model, frameworks, is_optimizer
 from wattleak.source.module import Module
 from wattleak.source.reading import parse
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def injected(module: Module) -> tuple[Edit, ...]:
 
 def _blocks(module: Module) -> Iterator[tuple[list[ast.stmt], int, ast.For | ast.While]]:
     """Yield every loop over epochs with the block in which it stands, and its place there."""
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if not isinstance(block, list):
@@ -71,12 +72,12 @@ def _moved(module: Module) -> Iterator[tuple[Edit, ...]]:
         loads = any(
             isinstance(node, ast.Attribute) and node.attr in {"load_weights", "load_state_dict"}
             for statement in block[start:number]
-            for node in ast.walk(statement)
+            for node in walk(statement)
         )
         saves = any(
             isinstance(node, ast.Attribute) and node.attr in {"save_weights", "save"}
             for statement in loop.body
-            for node in ast.walk(statement)
+            for node in walk(statement)
         )
         elsewhere = [statement for statement in block[start:number] if not hoisting.reads(statement, names)]
         edits = hoisting.move(module, block[start:number], loop.body[0]) if loads and saves and not elsewhere else None

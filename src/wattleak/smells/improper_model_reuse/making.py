@@ -13,8 +13,9 @@ from wattleak.source.learning import builds_model
 from wattleak.source.learning.catalogue import is_model_maker
 from wattleak.source.names import dotted_name
 from wattleak.source.referents import Function
-from wattleak.source.resolving import own_nodes, qualified_names, referents
+from wattleak.source.resolving import qualified_names, referents
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -107,7 +108,7 @@ def is_candidate(module: Module, call: ast.Call) -> bool:
     if _MAKES.search(last):
         return True
     targets = targets_of(module, call)
-    names = [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name | ast.Attribute)]
+    names = [name for target in targets for name in walk(target) if isinstance(name, ast.Name | ast.Attribute)]
     return any(_is_used_as_model(module, name) for name in names)
 
 
@@ -175,6 +176,6 @@ def _is_fresh(module: Module, item: ast.expr) -> bool:
     # `model = model.to(device)` beside it changes nothing.
     rest = [value for value in values if value not in made]
     return bool(made) and all(
-        value is not None and any(isinstance(node, ast.Name) and node.id == item.id for node in ast.walk(value))
+        value is not None and any(isinstance(node, ast.Name) and node.id == item.id for node in walk(value))
         for value in rest
     )

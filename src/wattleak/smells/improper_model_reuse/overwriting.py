@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.source import calls
 from wattleak.source.learning import builds_model
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def unused(module: Module) -> Iterator[tuple[ast.Assign, ast.stmt]]:
 
 
 def _blocks(tree: ast.Module) -> Iterator[list[ast.stmt]]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
@@ -38,7 +39,7 @@ def _blocks(tree: ast.Module) -> Iterator[list[ast.stmt]]:
 
 
 def _mentions(statement: ast.AST, name: str) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(statement))
+    return any(isinstance(node, ast.Name) and node.id == name for node in walk(statement))
 
 
 def _end(name: str, following: list[ast.stmt]) -> ast.stmt | None:
@@ -91,5 +92,5 @@ def _calls_the_same(block: list[ast.stmt], end: ast.stmt, call: ast.Call) -> boo
     return any(
         isinstance(node, ast.Call) and ast.dump(node.func) == ast.dump(call.func)
         for later in after
-        for node in ast.walk(later)
+        for node in walk(later)
     )

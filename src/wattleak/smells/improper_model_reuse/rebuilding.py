@@ -24,6 +24,7 @@ from wattleak.smells.improper_model_reuse.repeating import (
 from wattleak.source import calls
 from wattleak.source.referents import Function
 from wattleak.source.resolving import qualified_names, referents
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +56,7 @@ def rebuilt(module: Module) -> Iterator[Rebuild]:
     """Yield every construction of a model that is repeated for nothing."""
     if not SPEAKS.search(module.text):
         return
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         if isinstance(node, ast.Call) and is_candidate(module, node):
             found = _judge(module, node)
             if found is not None:
@@ -112,7 +113,7 @@ class _Case:
         return frozenset(
             node.id if isinstance(node, ast.Name) else node.attr
             for target in targets_of(self.module, self.call)
-            for node in ast.walk(target)
+            for node in walk(target)
             if isinstance(node, ast.Name | ast.Attribute) and getattr(node, "id", "") not in {"self", "cls"}
         )
 
@@ -185,7 +186,7 @@ class _Case:
             and isinstance(node.func, ast.Attribute)
             and node.func.attr.startswith("save")
             and not {name.id for name in _names_in(node)} & names
-            for node in ast.walk(self.rounds.loop)
+            for node in walk(self.rounds.loop)
         )
 
     def _is_trained_already(self) -> bool:
@@ -200,7 +201,7 @@ class _Case:
             return True
         for referent in referents(self.module, self.call.func) or ():
             if isinstance(referent, Function):
-                inner = [ast.unparse(node.func) for node in ast.walk(referent.node) if isinstance(node, ast.Call)]
+                inner = [ast.unparse(node.func) for node in walk(referent.node) if isinstance(node, ast.Call)]
                 return any(
                     _TRAINED.search(text) or text.endswith(("load_weights", "load_state_dict")) for text in inner
                 )
@@ -210,7 +211,7 @@ class _Case:
         top = act.top
         return not isinstance(top, ast.Call) or (
             self._arguments_are_constant(top)
-            and not any(isinstance(node, ast.Attribute) and node.attr in _LIVE for node in ast.walk(top))
+            and not any(isinstance(node, ast.Attribute) and node.attr in _LIVE for node in walk(top))
         )
 
     def _is_stacked(self) -> bool:
@@ -218,7 +219,7 @@ class _Case:
         for act in self.acts:
             parent = self.module.scopes.parent_of.get(act.node)
             if act.doing is Doing.ASKS and isinstance(act.node, ast.Call) and isinstance(parent, ast.Assign):
-                given = {node.id for item in act.node.args for node in ast.walk(item) if isinstance(node, ast.Name)}
+                given = {node.id for item in act.node.args for node in walk(item) if isinstance(node, ast.Name)}
                 if given & {target.id for target in parent.targets if isinstance(target, ast.Name)}:
                     return True
         return False
@@ -284,13 +285,13 @@ class _Case:
         # It comes together with its optimizer, perhaps.
         return self.made.parts is not None and any(
             isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STEP
-            for node in ast.walk(self.region)
+            for node in walk(self.region)
         )
 
     def _steps_directly(self) -> bool:
         """Tell whether a round is one step of training, rather than a loop or a call that trains."""
         loop = self.rounds.loop if self.rounds.is_here else None
-        for node in ast.walk(self.region):
+        for node in walk(self.region):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STEP:
                 around = calls.loops_around(self.module, node)
                 if (around[0] if around else None) is loop and within(self.module, node, self.region):
@@ -301,8 +302,8 @@ class _Case:
         """Tell whether a round leaves something behind: a line printed, a score stored, a file of its own."""
         loop = self.rounds.loop
         assert loop is not None
-        made = {node.id for node in ast.walk(loop) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-        for node in ast.walk(loop):
+        made = {node.id for node in walk(loop) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        for node in walk(loop):
             match node:
                 case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _SHOWS:
                     return True
@@ -347,7 +348,7 @@ class _Case:
     def _places(self, expression: ast.expr, links: int) -> set[str]:
         found: set[str] = set()
         names = self._names()
-        for node in ast.walk(expression):
+        for node in walk(expression):
             match node:
                 case ast.Constant(value=str(text)) if "." in text or "/" in text:
                     found.add(repr(text))
@@ -385,7 +386,7 @@ def _takes_weights(value: ast.expr | None) -> bool:
 
 
 def _names_in(node: ast.AST) -> Iterator[ast.Name]:
-    return (item for item in ast.walk(node) if isinstance(item, ast.Name))
+    return (item for item in walk(node) if isinstance(item, ast.Name))
 
 
 def describe(rebuild: Rebuild, module: Module) -> str:

@@ -12,6 +12,7 @@ from wattleak.source import calls
 from wattleak.source.learning import builds_model, is_model
 from wattleak.source.referents import Function
 from wattleak.source.resolving import qualified_name, referents
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def recompiled(module: Module) -> Iterator[Repeated]:
     """Yield every `model.compile(...)` in a loop around one model, with settings that do not vary."""
     if ".compile(" not in module.text or "keras" not in module.text:
         return
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name() | ast.Attribute() as owner, attr="compile")):
                 loops = calls.loops_around(module, node)
@@ -64,7 +65,7 @@ def cleared(module: Module) -> Iterator[Repeated]:
     """Yield every `clear_session()` in a loop that uses one model and builds none."""
     if "clear_session" not in module.text:
         return
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         match node:
             case ast.Call(func=ast.Name(id="clear_session") | ast.Attribute(attr="clear_session") as func):
                 loops = calls.loops_around(module, node)
@@ -91,7 +92,7 @@ def _owners(loop: Loop) -> list[ast.expr]:
     """Return what is trained or asked in a loop, through a method of Keras."""
     return [
         node.func.value
-        for node in ast.walk(loop)
+        for node in walk(loop)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in _TRAINS_OR_ASKS
@@ -116,13 +117,13 @@ def _is_made_in(module: Module, owner: ast.expr, loop: Loop) -> bool:
     wanted = ast.unparse(owner)
     return isinstance(owner, ast.Attribute) and any(
         isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node) == wanted
-        for node in ast.walk(loop)
+        for node in walk(loop)
     )
 
 
 def _is_changed_in(loop: Loop) -> bool:
     """Tell whether a loop freezes layers, adds some or puts weights back: then it has to compile again."""
-    for node in ast.walk(loop):
+    for node in walk(loop):
         match node:
             case ast.Attribute(attr="trainable" | "layers", ctx=ast.Store()):
                 return True
@@ -137,7 +138,7 @@ def _is_changed_in(loop: Loop) -> bool:
 
 def _builds_inside(module: Module, loop: Loop) -> bool:
     """Tell whether a loop builds a model, or calls something that may."""
-    for node in ast.walk(loop):
+    for node in walk(loop):
         if not isinstance(node, ast.Call):
             continue
         known = referents(module, node.func)
@@ -149,8 +150,7 @@ def _builds_inside(module: Module, loop: Loop) -> bool:
             return True
         for referent in known:
             if isinstance(referent, Function) and any(
-                isinstance(inner, ast.Call) and builds_model(referent.module, inner)
-                for inner in ast.walk(referent.node)
+                isinstance(inner, ast.Call) and builds_model(referent.module, inner) for inner in walk(referent.node)
             ):
                 return True
     return False

@@ -12,6 +12,7 @@ from wattleak.source.calls import Located
 from wattleak.source.learning import is_loader
 from wattleak.source.referents import Function
 from wattleak.source.resolving import qualified_name
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,7 +206,7 @@ def _gives_other(module: Module, function: FunctionNode) -> bool:
     arguments = {item.arg for item in function.args.args}
     return bool(arguments & _SEARCH) or any(
         isinstance(item, ast.Yield | ast.YieldFrom) and calls.enclosing_function(module, item) is function
-        for item in ast.walk(function)
+        for item in walk(function)
     )
 
 
@@ -274,7 +275,7 @@ def _each_time(module: Module, node: ast.expr, region: ast.AST | None, rounds: R
 
 def _asks_for(test: ast.expr, names: frozenset[str]) -> bool:
     words = words_of([test])
-    mentioned = {getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(test)}
+    mentioned = {getattr(node, "id", getattr(node, "attr", None)) for node in walk(test)}
     return bool(mentioned & names) or bool(words & {"cache", "cached", "loaded", "initialized", "built"})
 
 
@@ -321,7 +322,7 @@ def wants_fresh(rounds: Rounds, module: Module, node: ast.expr, *, trains: bool)
     words = words_of([*bound, *over])
     if words & _FRESH_WANTED or (trains and words_of(bound) & _FRESH_TO_TRAIN):
         return True
-    for piece in (piece for iterable in over for piece in ast.walk(iterable)):
+    for piece in (piece for iterable in over for piece in walk(iterable)):
         if isinstance(piece, ast.Call) and isinstance(piece.func, ast.Attribute) and piece.func.attr == "split":
             return True
     return _sets_seed(rounds.module, loop)
@@ -330,7 +331,7 @@ def wants_fresh(rounds: Rounds, module: Module, node: ast.expr, *, trains: bool)
 def _sets_seed(module: Module, loop: Loop) -> bool:
     """Tell whether each round draws its numbers from another seed."""
     rounds = Rounds(module, loop)
-    for node in ast.walk(loop):
+    for node in walk(loop):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
             name = ast.unparse(node.func)
             if _SEEDS.search(name) and not all(is_constant(module, item, rounds) for item in node.args):

@@ -9,6 +9,7 @@ from wattleak.source import flow
 from wattleak.source.calls import enclosing_function
 from wattleak.source.names import dotted_name, sole_binding
 from wattleak.source.values import Text, evaluate
+from wattleak.source.walking import children, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def wants_gpu(module: Module) -> tuple[int, str] | None:
     """Return the first place that asks for a GPU by name; None: there is none."""
     found = [
         (call.lineno, what)
-        for call in ast.walk(module.tree)
+        for call in walk(module.tree)
         if isinstance(call, ast.Call)
         and (what := _takes_device(module, call)) is not None
         and all(_asks_what_there_is(module, test) for test in flow.conditions(module, call))
@@ -55,7 +56,7 @@ def wants_gpu(module: Module) -> tuple[int, str] | None:
 
 def _asks_what_there_is(module: Module, test: ast.expr) -> bool:
     """Tell whether a test is that for a GPU, or that the file is the program: a flag of the user's is neither."""
-    for node in ast.walk(test):
+    for node in walk(test):
         if isinstance(node, ast.Name):
             binding = sole_binding(module, node)
             value = binding.value if binding is not None else None
@@ -123,7 +124,7 @@ def _uses(module: Module, node: ast.AST) -> tuple[int, str] | None:
                     return here.lineno, what
             case _:
                 pass
-        waiting[:0] = ast.iter_child_nodes(here)
+        waiting[:0] = children(here)
     return None
 
 

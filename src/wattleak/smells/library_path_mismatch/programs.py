@@ -17,6 +17,7 @@ from wattleak.source.module import Module
 from wattleak.source.names import dotted_name
 from wattleak.source.reading import parse
 from wattleak.source.values import Text, evaluate
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ def _names_a_folder(module: Module, value: ast.expr) -> bool:
     known = evaluate(module, value)
     if isinstance(known, Text):
         return "/" in known.value
-    return any(isinstance(node, ast.Constant) and "/" in str(node.value) for node in ast.walk(value))
+    return any(isinstance(node, ast.Constant) and "/" in str(node.value) for node in walk(value))
 
 
 def _loads_later(module: Module, write: ast.AST) -> str | None:
@@ -78,7 +79,7 @@ def _loads_later(module: Module, write: ast.AST) -> str | None:
     later: list[tuple[int, str]] = []
     line = getattr(write, "lineno", 0)
     scope = module.scopes.scope_of.get(write)
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         if getattr(node, "lineno", 0) <= line:
             continue
         match node:
@@ -173,7 +174,7 @@ def _disagreeing(module: Module) -> Iterator[Place]:
     for write in writes(module, VARIABLES):
         if is_conditional(module, write.node):
             continue
-        pieces = [str(node.value) for node in ast.walk(write.value) if isinstance(node, ast.Constant)]
+        pieces = [str(node.value) for node in walk(write.value) if isinstance(node, ast.Constant)]
         known = evaluate(module, write.value)
         text = known.value if isinstance(known, Text) else " ".join(pieces)
         span = module.span(write.value)

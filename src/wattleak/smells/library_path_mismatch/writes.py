@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wattleak.source import flow
 from wattleak.source.names import dotted_name
 from wattleak.source.values import texts
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +39,7 @@ def writes(module: Module, names: Iterable[str]) -> Iterator[Write]:
     wanted = frozenset(names)
     if not any(name in module.text for name in wanted):
         return
-    found = [write for node in ast.walk(module.tree) for write in _of(module, node) if write.name in wanted]
+    found = [write for node in walk(module.tree) for write in _of(module, node) if write.name in wanted]
     reached = (write for write in found if not flow.runs_never(module, write.node))
     yield from sorted(reached, key=lambda write: (write.node.lineno, write.node.col_offset))
 
@@ -57,7 +58,7 @@ def is_conditional(module: Module, node: ast.AST) -> bool:
 
 
 def _is_main_guard(test: ast.expr) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(test))
+    return any(isinstance(node, ast.Name) and node.id == "__name__" for node in walk(test))
 
 
 def _of(module: Module, node: ast.AST) -> Iterator[Write]:

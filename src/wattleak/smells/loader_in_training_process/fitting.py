@@ -10,6 +10,7 @@ from wattleak.source import flow
 from wattleak.source.learning import imported, importers, on_accelerator
 from wattleak.source.learning.asking import resolved
 from wattleak.source.referents import Function
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ def fit_calls(module: Module) -> Iterator[ast.Call]:
     """Yield the calls of a `fit` that is not a function of the project."""
     if ".fit" not in module.text:
         return
-    for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
+    for call in (node for node in walk(module.tree) if isinstance(node, ast.Call)):
         if isinstance(call.func, ast.Attribute) and call.func.attr in {"fit", "fit_generator"}:
             known = resolved(module, call.func)
             if known is not None and not any(isinstance(one, Function) for one in known):

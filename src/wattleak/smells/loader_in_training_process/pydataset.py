@@ -17,6 +17,7 @@ from wattleak.source.learning.memory import of_module
 from wattleak.source.loaders import is_same_node, origins
 from wattleak.source.referents import Class
 from wattleak.source.resolving import is_a
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def cases(module: Module) -> Iterator[Case]:
     names = _pydatasets(module)
     if not names:
         return
-    for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
+    for call in (node for node in walk(module.tree) if isinstance(node, ast.Call)):
         written = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         if written not in names:
             continue
@@ -79,7 +80,7 @@ def _classes(module: Module) -> frozenset[str]:
         return frozenset()
     return frozenset(
         node.name
-        for node in ast.walk(module.tree)
+        for node in walk(module.tree)
         if isinstance(node, ast.ClassDef) and is_a(Class(module, node), PYDATASETS) is True
     )
 
@@ -113,7 +114,7 @@ def workers_place(owner: Class, module: Module, call: ast.Call) -> Site | None:
         return Site(module, call)
     found = [
         node
-        for node in ast.walk(initial)
+        for node in walk(initial)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "__init__"

@@ -18,6 +18,7 @@ from wattleak.source.learning.memory import of_module
 from wattleak.source.loaders import is_same_node, knows_length, makes_pytorch_loader, pytorch_loaders, read_by
 from wattleak.source.referents import Class, Function
 from wattleak.source.resolving import is_a
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ def cases(module: Module) -> Iterator[Case]:
     """Yield every DataLoader without workers that feeds a training on an accelerator."""
     if "DataLoader" not in module.text:
         return
-    for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
+    for call in (node for node in walk(module.tree) if isinstance(node, ast.Call)):
         if not _may_be(call, "DataLoader") or not makes_pytorch_loader(module, call):
             continue
         workers = argument_values(module, call, "num_workers", WORKERS_POSITION, default=0)

@@ -9,6 +9,7 @@ from wattleak.model import Edit, Fix
 from wattleak.source.calls import argument
 from wattleak.source.edits import still_parses
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import first_below_docstring
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -136,17 +137,13 @@ def _is_import_above(binding: Binding, target: str, node: ast.expr, scope: Scope
 
 
 def _below_docstring(module: Module) -> Edit | None:
-    for number, statement in enumerate(module.tree.body):
-        docstring = number == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
-        if docstring or future:
-            continue
-        decorators = getattr(statement, "decorator_list", [])
-        first = min([statement, *decorators], key=lambda node: node.lineno)
-        if first is statement and module.span(statement).column:
-            return None  # it shares its line with the docstring
-        return Edit(first.lineno, 0, first.lineno, 0, f"import os{module.newline}")
-    return None
+    statement = first_below_docstring(module.tree)
+    if statement is None:
+        return None
+    first = min([statement, *getattr(statement, "decorator_list", [])], key=lambda node: node.lineno)
+    if first is statement and module.span(statement).column:
+        return None  # it shares its line with the docstring
+    return Edit(first.lineno, 0, first.lineno, 0, f"import os{module.newline}")
 
 
 def _tensorflow_name(module: Module, node: ast.AST) -> str | None:

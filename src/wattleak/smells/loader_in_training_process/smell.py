@@ -84,6 +84,7 @@ from wattleak.smells.loader_in_training_process.rewriting import WORKERS, drop_k
 from wattleak.source.edits import still_parses
 from wattleak.source.learning import FileRole, file_role
 from wattleak.source.loaders import makes_pytorch_loader
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +140,7 @@ def inject(module: Module) -> tuple[Edit, ...]:
 
 
 def _calls(module: Module) -> Iterator[ast.Call]:
-    yield from (node for node in ast.walk(module.tree) if isinstance(node, ast.Call))
+    yield from (node for node in walk(module.tree) if isinstance(node, ast.Call))
 
 
 def _injected(module: Module, call: ast.Call) -> tuple[Edit, ...]:

@@ -15,12 +15,13 @@ from wattleak.smells.loader_in_training_process.case import Case
 from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, neighbours, on_gpu
 from wattleak.smells.loader_in_training_process.rewriting import drop_keywords, parallel_map_fix
 from wattleak.source import flow
-from wattleak.source.calls import Site, argument, own_nodes
+from wattleak.source.calls import Site, argument
 from wattleak.source.learning import LoopRole, hot_loops
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.memory import of_module
 from wattleak.source.loaders import is_same_node, read_by
 from wattleak.source.referents import Function, Instance, Method, Referent, name_of
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def cases(module: Module) -> Iterator[Case]:
     """Yield every serial map with a stateful function in a pipeline that feeds a training on an accelerator."""
     if ".map(" not in module.text or "tensorflow" not in module.text:
         return
-    for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
+    for call in (node for node in walk(module.tree) if isinstance(node, ast.Call)):
         if not isinstance(call.func, ast.Attribute) or call.func.attr != "map" or not call.args:
             continue
         parallel = argument(module, call, "num_parallel_calls", 1)

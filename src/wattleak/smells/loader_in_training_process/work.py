@@ -8,11 +8,12 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.source import flow
-from wattleak.source.calls import Argument, argument, own_nodes, owner_class
+from wattleak.source.calls import Argument, argument, owner_class
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.loaders import SPLITS, origins
 from wattleak.source.referents import Class, Function, Instance, Library
 from wattleak.source.resolving import bases, is_a, stores
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -184,7 +185,7 @@ def _method(owner: Class, name: str, depth: int = 6) -> Function | None:
 
 def _uses_device(owner: Class) -> bool:
     """Tell whether the samples are, or may be, put on the accelerator by the data set: a worker cannot do that."""
-    for node in ast.walk(owner.node):
+    for node in walk(owner.node):
         if not isinstance(node, ast.Call):
             continue
         if isinstance(node.func, ast.Attribute) and node.func.attr == "cuda":
@@ -296,11 +297,11 @@ def works(name: str) -> bool:
 
 def _is_remembered(module: Module, function: ast.AST, call: ast.Call) -> bool:
     """Tell whether `call` fills a cache: it stands under `if index not in self.cache` or `if self.file is None`."""
-    inside = set(ast.walk(function))
+    inside = set(walk(function))
     for test in flow.conditions(module, call):
         if test not in inside:
             continue
-        for node in ast.walk(test):
+        for node in walk(test):
             if isinstance(node, ast.Compare) and any(isinstance(one, ast.NotIn | ast.Is | ast.In) for one in node.ops):
                 return True
             if isinstance(node, ast.Name | ast.Attribute):

@@ -12,7 +12,8 @@ from wattleak.source.calls import Site, argument
 from wattleak.source.learning import LoopRole, Often, hot_loops, how_often, imported, importers
 from wattleak.source.loaders import is_same_node, origins, read_by
 from wattleak.source.referents import Function
-from wattleak.source.resolving import own_nodes, referents
+from wattleak.source.resolving import referents
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def _of_training(user: Module, loop: HotLoop) -> Feeds:
 def _of_fits(user: Module, module: Module, call: ast.Call) -> Iterator[Feeds]:
     if not any(f".{method}(" in user.text for method in ("fit", "evaluate", "predict")):
         return
-    for node in ast.walk(user.tree):
+    for node in walk(user.tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         method = keras_method(user, node)
@@ -102,7 +103,7 @@ def _gives(user: Module, expression: ast.expr, module: Module, call: ast.Call) -
 
 
 def _updates(module: Module, loop: ast.For | ast.While) -> Iterator[Feeds]:
-    for node in ast.walk(loop):
+    for node in walk(loop):
         if not isinstance(node, ast.Call):
             continue
         if _is_update(node):

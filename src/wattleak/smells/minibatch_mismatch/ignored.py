@@ -12,6 +12,7 @@ from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
 from wattleak.source.calls import argument, values
 from wattleak.source.edits import still_parses
 from wattleak.source.resolving import qualified_name
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def ignored(module: Module) -> Iterator[Suspicion]:
     said = any(word in module.text for word in ("batch_size", "keras", "tensorflow"))
     if not said or not any(f".{name}(" in module.text for name in _POSITION):
         return
-    for call in ast.walk(module.tree):
+    for call in walk(module.tree):
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
         if call.func.attr not in _POSITION or not _may_give_size(call):

@@ -13,6 +13,7 @@ from wattleak.smells.minibatch_mismatch.single import split_size
 from wattleak.source.calls import argument, values
 from wattleak.source.edits import still_parses
 from wattleak.source.learning import LoopRole, hot_loops
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ _SMALL = 4  # rows, as in the study; a row at a time where that is what there is
 def injected(module: Module) -> Iterator[tuple[Edit, ...]]:
     """Yield the ways to put the smell into a program, the nearest to what people write first."""
     calls = sorted(
-        (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)),
+        (node for node in walk(module.tree) if isinstance(node, ast.Call)),
         key=lambda call: (call.lineno, call.col_offset),
     )
     for call in calls:

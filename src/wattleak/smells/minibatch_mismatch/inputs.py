@@ -9,8 +9,9 @@ from wattleak.source.calls import Site, argument, values
 from wattleak.source.learning import Framework, frameworks, is_model
 from wattleak.source.loaders import PYTORCH_LOADERS, is_same_node, makes_pytorch_loader, origins
 from wattleak.source.referents import Function, Instance, Library, Method, name_of
-from wattleak.source.resolving import is_a, own_nodes, qualified_name, qualified_names, referents
+from wattleak.source.resolving import is_a, qualified_name, qualified_names, referents
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,7 @@ def size_values(module: Module, call: ast.Call, position: int, default: object =
 def _is_near(module: Module, node: ast.expr) -> bool:
     base = node.value if isinstance(node, ast.Attribute) else node
     if not isinstance(base, ast.Name):
-        return not any(isinstance(inner, ast.Attribute | ast.Name | ast.Call) for inner in ast.walk(base))
+        return not any(isinstance(inner, ast.Attribute | ast.Name | ast.Call) for inner in walk(base))
     found = module.scopes.bindings(base.id, module.scopes.scope_of[base])
     if isinstance(node, ast.Attribute):
         return bool(found) and all(binding.kind in {Kind.IMPORT, Kind.CLASS} for binding in found)

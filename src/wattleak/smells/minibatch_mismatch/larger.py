@@ -12,6 +12,7 @@ from wattleak.smells.minibatch_mismatch.sizes import dataset_rows, most_rows
 from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
 from wattleak.source.calls import argument, argument_values
 from wattleak.source.resolving import referents
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def larger(module: Module) -> Iterator[Suspicion]:
     """Yield every batch size for training that is more than the rows there are, or leaves few updates in an epoch."""
     if not any(word in module.text for word in ("DataLoader", ".batch(", "batch_size")):
         return
-    for call in ast.walk(module.tree):
+    for call in walk(module.tree):
         if not isinstance(call, ast.Call) or not (call.args or call.keywords):
             continue
         sized = _sized(module, call)

@@ -13,6 +13,7 @@ from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
 from wattleak.source.calls import argument_values, values
 from wattleak.source.loaders import read_by
 from wattleak.source.resolving import qualified_name
+from wattleak.source.walking import children, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def pieces(module: Module) -> Iterator[Suspicion]:
     """Yield every loop over pieces of a batch that makes an update, or a gradient, for each."""
     if not any(f"{word}(" in module.text for word in _LEARNS):
         return
-    for outer in ast.walk(module.tree):
+    for outer in walk(module.tree):
         if not isinstance(outer, ast.For):
             continue
         inner = [node for node in _own_loops(outer) if _learns(node)]
@@ -45,7 +46,7 @@ def pieces(module: Module) -> Iterator[Suspicion]:
         if not data or data[0].kind not in {"a DataLoader", "a tf.data.Dataset"}:
             continue
         whole = _whole([size for one in data for site in one.cuts if (size := size_of_cut(site)) is not None])
-        names = {node.id for node in ast.walk(outer.target) if isinstance(node, ast.Name)}
+        names = {node.id for node in walk(outer.target) if isinstance(node, ast.Name)}
         for loop in inner:
             cut = _cut(module, loop, names)
             if cut is not None and (whole is None or whole > cut.rows) and (whole or cut.rows == 1):
@@ -87,7 +88,7 @@ def _own_loops(outer: ast.For) -> Iterator[ast.For]:
             continue
         if isinstance(node, ast.For):
             yield node
-        waiting.extend(ast.iter_child_nodes(node))
+        waiting.extend(children(node))
 
 
 def _learns(loop: ast.For) -> bool:
@@ -98,7 +99,7 @@ def _learns(loop: ast.For) -> bool:
 
 
 def _calls(loop: ast.For) -> Iterator[ast.Call]:
-    return (node for statement in loop.body for node in ast.walk(statement) if isinstance(node, ast.Call))
+    return (node for statement in loop.body for node in walk(statement) if isinstance(node, ast.Call))
 
 
 def _cut(module: Module, loop: ast.For, names: set[str]) -> Pieces | None:
@@ -111,8 +112,8 @@ def _cut(module: Module, loop: ast.For, names: set[str]) -> Pieces | None:
     if steps is not None and isinstance(loop.target, ast.Name):
         return steps if _takes(module, loop, steps, loop.target.id) else None
     over = {read.id for read in read_by(module, loop.iter) if isinstance(read, ast.Name)} & names
-    targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
-    if over and any(_makes_a_batch(node, targets) for node in ast.walk(loop)):
+    targets = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
+    if over and any(_makes_a_batch(node, targets) for node in walk(loop)):
         return Pieces(min(over), 1)
     return None
 
@@ -163,7 +164,7 @@ def _measured(end: ast.expr | None) -> str | None:
 
 def _takes(module: Module, loop: ast.For, cut: Pieces, index: str) -> bool:
     """Tell whether the loop takes `batch[i : i + n]`, or makes a batch of `batch[i]`."""
-    for node in ast.walk(loop):
+    for node in walk(loop):
         match node:
             case ast.Subscript(value=ast.Name(), slice=ast.Slice(lower=ast.Name(id=lower), upper=ast.BinOp() as upper)):
                 by = values(module, upper.right) if isinstance(upper.left, ast.Name) else None

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from wattleak.model import Edit
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ def replaced(module: Module, node: ast.expr, text: str) -> Edit:
 
 def can_stand_at(module: Module, expression: ast.expr, place: ast.expr) -> bool:
     """Tell whether `expression` means at `place`, which is earlier or later in its scope, what it means where it is."""
-    if any(isinstance(node, ast.Call | ast.NamedExpr | ast.Await) for node in ast.walk(expression)):
+    if any(isinstance(node, ast.Call | ast.NamedExpr | ast.Await) for node in walk(expression)):
         return False
     table = module.scopes
     for name in _names(expression):
@@ -80,7 +81,7 @@ def can_stand_at(module: Module, expression: ast.expr, place: ast.expr) -> bool:
 
 
 def _names(expression: ast.expr) -> Iterator[ast.Name]:
-    return (node for node in ast.walk(expression) if isinstance(node, ast.Name))
+    return (node for node in walk(expression) if isinstance(node, ast.Name))
 
 
 def _arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:

@@ -23,6 +23,7 @@ from wattleak.source.calls import argument, argument_values, repetitions, values
 from wattleak.source.edits import still_parses
 from wattleak.source.learning import LoopRole, hot_loops
 from wattleak.source.resolving import qualified_name, referents
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def single(module: Module) -> Iterator[Suspicion]:
     words = any(word in module.text for word in ("DataLoader", ".batch(", "batch_size", ".split("))
     if not words or any(word in module.text for word in _ROW_BY_ROW):
         return
-    for call in ast.walk(module.tree):
+    for call in walk(module.tree):
         if not isinstance(call, ast.Call):
             continue
         if isinstance(call.func, ast.Attribute) and call.func.attr == "batch":
@@ -193,7 +194,7 @@ def _told(module: Module, call: ast.Call) -> str | None:
     """Return `arguments.batch`, where the command line has such an option and the function its values."""
     options = {
         str(word.value).lstrip("-").replace("-", "_")
-        for made in ast.walk(module.tree)
+        for made in walk(module.tree)
         if isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute) and made.func.attr == "add_argument"
         for word in made.args
         if isinstance(word, ast.Constant) and str(word.value).startswith("--batch")
@@ -214,7 +215,7 @@ def _told(module: Module, call: ast.Call) -> str | None:
 
 def _beside(module: Module, call: ast.Call, node: ast.expr) -> str | None:
     """Return the size of another loader of the same function, where it means the same here."""
-    for other in ast.walk(module.tree):
+    for other in walk(module.tree):
         if not isinstance(other, ast.Call) or other is call or not makes_loader(module, other):
             continue
         theirs = _written(other, 1)

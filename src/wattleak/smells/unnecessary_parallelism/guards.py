@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from wattleak.smells.unnecessary_parallelism.sites import VARIABLES, library_name
 from wattleak.smells.unnecessary_parallelism.worth import worth
 from wattleak.source.referents import Function
-from wattleak.source.resolving import own_nodes, referents
+from wattleak.source.resolving import referents
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -33,8 +34,8 @@ _LINKS = 3  # assignments between a condition and what it is about
 def depends_on_machine(module: Module, test: ast.expr, links: int = _LINKS) -> bool:
     """Tell whether `test` asks for the machine, or compares a size that the code does not spell out."""
     # A test for one of the thread variables asks whether somebody has set it, and says nothing about the machine.
-    default = any(isinstance(node, ast.Constant) and node.value in VARIABLES for node in ast.walk(test))
-    for node in ast.walk(test):
+    default = any(isinstance(node, ast.Constant) and node.value in VARIABLES for node in walk(test))
+    for node in walk(test):
         match node:
             case ast.Name() | ast.Attribute():
                 if library_name(module, node) in _MACHINE and not default:
@@ -73,7 +74,7 @@ def _compares_unknown_size(module: Module, node: ast.Compare) -> bool:
     words = [
         piece.id if isinstance(piece, ast.Name) else piece.attr
         for side in unknown
-        for piece in ast.walk(side)
+        for piece in walk(side)
         if isinstance(piece, ast.Name | ast.Attribute)
     ]
     return any(_SIZE.search(word) for word in words)

@@ -10,6 +10,7 @@ from wattleak.source.calls import Located, argument
 from wattleak.source.names import dotted_name
 from wattleak.source.referents import Expression
 from wattleak.source.resolving import referents
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def job_sites(module: Module) -> Iterator[Site]:
     words = _WORDS if "**" not in module.text else _WORDS | _ROOTS  # of a dict, the words may be in another file
     if not any(word in module.text for word in words):
         return
-    for call in ast.walk(module.tree):
+    for call in walk(module.tree):
         if not isinstance(call, ast.Call) or not _may_be(module, call):
             continue
         name = library_name(module, call.func)

@@ -17,6 +17,7 @@ from wattleak.source.calls import Located, argument
 from wattleak.source.referents import Expression, Instance, name_of
 from wattleak.source.resolving import qualified_name, referents
 from wattleak.source.values import CpuMultiple, Number
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ def nestings(module: Module, cpus: int) -> Iterator[Nesting]:
     """Yield every call that fits an estimator several times at once, and each time with more threads than its share."""
     if cpus == 1 or "n_jobs" not in module.text:
         return
-    for call in ast.walk(module.tree):
+    for call in walk(module.tree):
         if not isinstance(call, ast.Call) or not (call.args or call.keywords):
             continue
         name = called(module, call, _LAST)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wattleak.model import Edit
 from wattleak.source.scopes import Kind
 from wattleak.source.values import CpuMultiple, evaluate
+from wattleak.source.walking import first_below_docstring, walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -25,7 +26,7 @@ _READ_AT_IMPORT = "sklearn"  # its OpenMP looks at the environment when it is lo
 
 def own_cpu_count(module: Module, node: ast.expr) -> str | None:
     """Return the text of the CPU count that `node` is a multiple of, if it is written inside `node`."""
-    for piece in ast.walk(node):  # from the outside inwards
+    for piece in walk(node):  # from the outside inwards
         if not isinstance(piece, ast.expr) or evaluate(module, piece) != CpuMultiple(1):
             continue
         text = module.segment(piece)
@@ -146,14 +147,10 @@ def _is_taken(module: Module, scope: Scope) -> bool:
 
 def _import_at_top(module: Module) -> tuple[Edit, ...]:
     """Return the edit that adds `import os` below the docstring and the __future__ imports."""
-    for number, statement in enumerate(module.tree.body):
-        docstring = number == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
-        if docstring or future:
-            continue
-        decorators = getattr(statement, "decorator_list", [])
-        first = min([statement, *decorators], key=lambda node: node.lineno)
-        line = first.lineno
-        column = module.span(statement).column if first is statement else 0
-        return (Edit(line, column, line, column, "import os; " if column else f"import os{module.newline}"),)
-    return ()
+    statement = first_below_docstring(module.tree)
+    if statement is None:
+        return ()
+    first = min([statement, *getattr(statement, "decorator_list", [])], key=lambda node: node.lineno)
+    line = first.lineno
+    column = module.span(statement).column if first is statement else 0
+    return (Edit(line, column, line, column, "import os; " if column else f"import os{module.newline}"),)

@@ -11,6 +11,7 @@ from wattleak.source.names import dotted_name
 from wattleak.source.referents import Class, Function, ModuleRef, name_of
 from wattleak.source.resolving import referents
 from wattleak.source.values import Text, texts
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,7 +91,7 @@ def sites(module: Module) -> Iterator[Site]:
     """Yield every place that sets a thread number for the whole process, in no particular order."""
     if not any(word in module.text for word in ("_threads", "_THREADS", "threadpool_limits", "environ[")):
         return  # most files: not worth a table of their names
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         match node:
             case ast.Call():
                 yield from _of_call(module, node)
@@ -107,7 +108,7 @@ def sites(module: Module) -> Iterator[Site]:
 
 def framework_numbers(module: Module) -> list[ast.expr]:
     """Return the thread numbers that are given to PyTorch or TensorFlow for one operation."""
-    calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    calls = [node for node in walk(module.tree) if isinstance(node, ast.Call)]
     numbers = [_number(call) for call in calls if called(module, call, _LAST) in _COMPUTE_CALLS]
     return [number for number in numbers if number is not None]
 

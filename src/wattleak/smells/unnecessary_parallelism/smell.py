@@ -96,6 +96,7 @@ from wattleak.smells.unnecessary_parallelism.sites import OPENMP, framework_numb
 from wattleak.smells.unnecessary_parallelism.worth import worth
 from wattleak.source import flow
 from wattleak.source.edits import still_parses
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,7 +204,7 @@ def _injected(module: Module) -> tuple[Edit, ...] | None:
 
 
 def _fix(module: Module, site: Site) -> Fix | None:
-    if site.number is not None or any(isinstance(node, ast.NamedExpr) for node in ast.walk(site.node)):
+    if site.number is not None or any(isinstance(node, ast.NamedExpr) for node in walk(site.node)):
         return None  # it is written in another file; the name may be read later
     asked = worth(module, site.node)
     if asked is None or asked.is_given:

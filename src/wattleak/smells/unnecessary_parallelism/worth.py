@@ -9,6 +9,7 @@ from wattleak.source.calls import Located
 from wattleak.source.referents import Expression, Instance
 from wattleak.source.resolving import referents
 from wattleak.source.values import evaluate
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -45,7 +46,7 @@ def _of(referent: object) -> Worth | None:
 
 
 def _is_given(module: Module, node: ast.expr) -> bool:
-    names = [piece for piece in ast.walk(node) if isinstance(piece, ast.Name)]
+    names = [piece for piece in walk(node) if isinstance(piece, ast.Name)]
     return any(
         isinstance(binding.node, ast.arg)
         for name in names

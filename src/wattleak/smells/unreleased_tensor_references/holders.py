@@ -11,6 +11,7 @@ from wattleak.source.calls import Located, call_sites, enclosing_class, enclosin
 from wattleak.source.names import dotted_name
 from wattleak.source.referents import Class, Function
 from wattleak.source.resolving import stores as attribute_stores
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -193,7 +194,7 @@ def _ends(module: Module, node: ast.Attribute, loop: ast.AST | None) -> bool:
 
 def _calls_own(function: ast.AST | None, loop: ast.AST) -> bool:
     name = getattr(function, "name", None)
-    return any(isinstance(node, ast.Attribute) and node.attr == name for node in ast.walk(loop))
+    return any(isinstance(node, ast.Attribute) and node.attr == name for node in walk(loop))
 
 
 def _is_of_another(module: Module, node: ast.Attribute, owner: ast.ClassDef) -> bool:

@@ -13,7 +13,7 @@ from wattleak.smells.unreleased_tensor_references.stores import Way
 from wattleak.smells.unreleased_tensor_references.tensors import Kept, is_output, kept
 from wattleak.source.calls import enclosing_function
 from wattleak.source.learning import varies
-from wattleak.source.resolving import own_nodes
+from wattleak.source.walking import own_nodes
 
 if TYPE_CHECKING:
     from wattleak.smells.unreleased_tensor_references.steps import Step

@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from wattleak.model import Edit
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +74,7 @@ def _is_free(value: ast.expr) -> bool:
     """Tell whether computing `value` does nothing besides."""
     return all(
         isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Constant | ast.expr_context)
-        for node in ast.walk(value)
+        for node in walk(value)
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.unreleased_tensor_references.stores import statements
 from wattleak.source.referents import Function
-from wattleak.source.resolving import own_nodes, referents
+from wattleak.source.resolving import referents
+from wattleak.source.walking import children, own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,13 +111,13 @@ def _made_together(roots: set[str], body: list[ast.stmt]) -> set[str]:
 
 
 def _own_calls(statement: ast.stmt) -> Iterator[ast.Call]:
-    for child in ast.iter_child_nodes(statement):
+    for child in children(statement):
         if isinstance(child, ast.expr | ast.withitem):
-            yield from (node for node in ast.walk(child) if isinstance(node, ast.Call))
+            yield from (node for node in walk(child) if isinstance(node, ast.Call))
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {piece.id for piece in ast.walk(node) if isinstance(piece, ast.Name)}
+    return {piece.id for piece in walk(node) if isinstance(piece, ast.Name)}
 
 
 def _is_false(node: ast.expr) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from wattleak.source.walking import children
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -51,8 +53,8 @@ def statements(block: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
         if isinstance(statement, _APART):
             continue
         yield statement
-        inner = [child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt)]
-        for part in ast.iter_child_nodes(statement):
+        inner = [child for child in children(statement) if isinstance(child, ast.stmt)]
+        for part in children(statement):
             if isinstance(part, ast.ExceptHandler | ast.match_case):
                 inner += part.body
         waiting += inner[::-1]

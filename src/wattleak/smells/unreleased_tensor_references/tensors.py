@@ -15,7 +15,8 @@ from wattleak.source.learning.reaching import origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.names import dotted_name
 from wattleak.source.referents import Class, Function
-from wattleak.source.resolving import is_a, own_nodes, referents
+from wattleak.source.resolving import is_a, referents
+from wattleak.source.walking import own_nodes
 
 if TYPE_CHECKING:
     from wattleak.smells.unreleased_tensor_references.steps import Step

@@ -12,6 +12,7 @@ from wattleak.source.learning.classes import same_place
 from wattleak.source.referents import Class, Function, Instance
 from wattleak.source.resolving import bases
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import default_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def given_values(module: Module, node: FunctionNode, name: str) -> list[Located]
         if given is None:
             return None
         if given is _ABSENT:
-            default = _default(node, name)
+            default = default_of(node, name)
             if default is None:
                 return None
             found.append(Located(module, default))
@@ -77,17 +78,6 @@ def _given(call: ast.Call, name: str, position: int | None) -> ast.expr | None:
     if position is not None and 0 <= position < len(call.args):
         return call.args[position]
     return next((item.value for item in call.keywords if item.arg == name), _ABSENT)
-
-
-def _default(node: FunctionNode, name: str) -> ast.expr | None:
-    positional = [*node.args.posonlyargs, *node.args.args]
-    for item, default in zip(reversed(positional), reversed(node.args.defaults), strict=False):
-        if item.arg == name:
-            return default
-    for item, keyword_default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-        if item.arg == name:
-            return keyword_default
-    return None
 
 
 def _search(module: Module, node: FunctionNode) -> Callers:

@@ -11,6 +11,7 @@ from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, name_of
 from wattleak.source.resolving import bases
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -111,7 +112,7 @@ def _holds_parts(owner: Class) -> bool:
         known = bases(owner) or []
         if any(isinstance(base, Class) or name_of(base) != "torch.nn.Module" for base in known):
             return True
-    for node in ast.walk(owner.node):
+    for node in walk(owner.node):
         match node:
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self")), *_], value=ast.Call()):
                 return True

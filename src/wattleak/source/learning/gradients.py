@@ -13,6 +13,7 @@ from wattleak.source.learning.callers import callers
 from wattleak.source.learning.frameworks import Framework, frameworks, learns
 from wattleak.source.learning.memory import of_node
 from wattleak.source.referents import Class, Expression, Function, Instance, Method, Referent, name_of
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -127,7 +128,7 @@ def _set_before(module: Module, parent: ast.AST, child: ast.stmt) -> bool | _Unk
                         isinstance(inner, ast.Expr)
                         and isinstance(inner.value, ast.Call)
                         and _name(module, inner.value.func) in _SET
-                        for inner in ast.walk(earlier)
+                        for inner in walk(earlier)
                     ):
                         return _UNKNOWN
     return None

@@ -16,7 +16,8 @@ from wattleak.source.learning.inference import passed_on, things
 from wattleak.source.learning.reaching import increment, origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, Library, name_of
-from wattleak.source.resolving import own_nodes, stores
+from wattleak.source.resolving import stores
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -419,8 +420,7 @@ def _is_frozen(module: Module, function: ast.expr) -> bool:
             while statement in module.scopes.parent_of and not isinstance(statement, ast.stmt):
                 statement = module.scopes.parent_of[statement]
             if any(
-                isinstance(inner, ast.Attribute) and inner.attr.startswith("requires_grad")
-                for inner in ast.walk(statement)
+                isinstance(inner, ast.Attribute) and inner.attr.startswith("requires_grad") for inner in walk(statement)
             ):
                 return True
     return False
@@ -465,7 +465,7 @@ def _is_differentiated(module: Module, name: ast.Name, binding: Binding) -> bool
 def _counts(iterable: ast.expr) -> bool:
     return any(
         isinstance(node, ast.Call) and steps.last_name(node.func) in {"enumerate", "tenumerate"}
-        for node in ast.walk(iterable)
+        for node in walk(iterable)
     )
 
 

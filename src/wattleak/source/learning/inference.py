@@ -14,8 +14,9 @@ from wattleak.source.learning.made import called
 from wattleak.source.learning.reaching import Origin, origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Expression, Function, Instance, Library, Method, Partial, Referent, name_of
-from wattleak.source.resolving import own_nodes, stores
+from wattleak.source.resolving import stores
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -490,7 +491,7 @@ def _pieces(
     if all(value is not None for value in found):
         return [(owner.module, value, ()) for value in found]
     pieces: list[tuple[Module, ast.expr | None, tuple[int, ...]]] = []
-    for node in ast.walk(owner.node):
+    for node in walk(owner.node):
         if not isinstance(node, ast.Assign):
             continue
         for target in node.targets:

@@ -12,7 +12,7 @@ from wattleak.source.learning.made import called
 from wattleak.source.learning.reaching import origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, Instance, Library, Method, Partial, Referent, name_of
-from wattleak.source.resolving import own_nodes
+from wattleak.source.walking import own_nodes
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module

@@ -15,6 +15,7 @@ from wattleak.source.learning.kinds import is_loader
 from wattleak.source.learning.memory import of_module
 from wattleak.source.learning.often import varies
 from wattleak.source.learning.steps import HOPS, Effect
+from wattleak.source.walking import walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -145,7 +146,7 @@ def _goes_over_tools(module: Module, loop: ast.AST) -> bool:
     """`for optimizer in optimizers: optimizer.step()`: the loop variable is what steps, not a batch."""
     if not isinstance(loop, ast.For):
         return False
-    targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    targets = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
     updates = [call for call in steps.regions(module)[loop].calls if steps.is_update(module, call)]
     return bool(updates) and all(
         any(isinstance(node, ast.Name) and node.id in targets for node in _tools(call)) for call in updates
@@ -201,7 +202,7 @@ def _takes_batches(module: Module, call: ast.Call, loop: ast.AST) -> bool:
     if names is None:
         return False  # it is fed its own output: a token after the other, a state after the other
     if isinstance(loop, ast.For):
-        targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+        targets = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
         if names & targets:
             return True
     return any(varies(module, item, loop) is True for item in given)
@@ -209,7 +210,7 @@ def _takes_batches(module: Module, call: ast.Call, loop: ast.AST) -> bool:
 
 def _runs_target(call: ast.Call, loop: ast.For) -> bool:
     """`for model in models: model(x)`."""
-    targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    targets = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
     base: ast.expr = call.func
     while isinstance(base, ast.Attribute | ast.Subscript):
         base = base.value
@@ -219,18 +220,18 @@ def _runs_target(call: ast.Call, loop: ast.For) -> bool:
 def _closure(given: list[ast.expr], loop: ast.AST, call: ast.Call) -> set[str] | None:
     """Return the names that expressions depend on through what the loop assigns; None: on the result of `call`."""
     assigned: dict[str, list[ast.expr]] = {}
-    for statement in ast.walk(loop):
+    for statement in walk(loop):
         for target, value in _changes(statement):
             root = target
             while isinstance(root, ast.Subscript | ast.Attribute | ast.Starred):
                 root = root.value
-            for name in ast.walk(root):
+            for name in walk(root):
                 if isinstance(name, ast.Name):
                     assigned.setdefault(name.id, []).append(value)
     found: set[str] = set()
     waiting: list[ast.AST] = list(given)
     while waiting:
-        for node in ast.walk(waiting.pop()):
+        for node in walk(waiting.pop()):
             if node is call:
                 return None
             if isinstance(node, ast.Name) and node.id not in found:
@@ -255,7 +256,7 @@ def _changes(statement: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
 def _is_part_of_step(module: Module, loop: Loop) -> bool:
     """Tell whether a loop around it trains on the same data: a model that runs on a piece of a batch is part of it."""
     parents = module.scopes.parent_of
-    inside = frozenset(ast.walk(loop))
+    inside = frozenset(walk(loop))
     read = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     node: ast.AST = loop
     while node in parents and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -266,7 +267,7 @@ def _is_part_of_step(module: Module, loop: Loop) -> bool:
             continue
         given = {
             name.id
-            for name in ast.walk(node)
+            for name in walk(node)
             if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store) and name not in inside
         }
         kept = {name.id for name in inside if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
@@ -282,8 +283,8 @@ def _is_differentiated_in(outer: ast.AST, names: set[str], inside: frozenset[ast
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "backward"
         and node not in inside
-        and any(isinstance(name, ast.Name) and name.id in names for name in ast.walk(node))
-        for node in ast.walk(outer)
+        and any(isinstance(name, ast.Name) and name.id in names for name in walk(node))
+        for node in walk(outer)
     )
 
 
@@ -292,16 +293,16 @@ def _role(module: Module, loop: Loop) -> LoopRole:
     end = loop.end_lineno or loop.lineno
     summed = {
         name.id
-        for statement in ast.walk(loop)
+        for statement in walk(loop)
         if isinstance(statement, ast.Assign | ast.AugAssign)
         for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
-        for name in ast.walk(target)
+        for name in walk(target)
         if isinstance(name, ast.Name)
     }
     function = enclosing_function(module, loop) or module.tree
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward":
-            mentioned = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+            mentioned = {inner.id for inner in walk(node) if isinstance(inner, ast.Name)}
             if node.lineno > end and mentioned & summed:
                 return LoopRole.TRAINING
     return LoopRole.EVALUATION

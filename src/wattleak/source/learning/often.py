@@ -10,6 +10,7 @@ from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.reaching import increment, origin
 from wattleak.source.referents import Class, Function, Library, Method, name_of
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import children, walk
 
 if TYPE_CHECKING:
     from wattleak.source.calls import Loop
@@ -92,7 +93,7 @@ def _skipped_before(module: Module, parent: ast.AST, child: ast.stmt, loop: ast.
         if not isinstance(block, list) or child not in block:
             continue
         for earlier in block[: block.index(child)]:
-            for statement in ast.walk(earlier):
+            for statement in walk(earlier):
                 if not isinstance(statement, ast.If) or _innermost(module, statement, loop) is not loop:
                     continue
                 for branch, holds in ((statement.body, False), (statement.orelse, True)):
@@ -168,7 +169,7 @@ def _counts(module: Module, expression: ast.expr, loop: ast.AST) -> bool:
         case ast.Attribute(attr=name):
             return any(
                 isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute) and node.target.attr == name
-                for node in ast.walk(loop)
+                for node in walk(loop)
             ) or name in {
                 "global_step",
                 "iter_num",
@@ -201,7 +202,7 @@ def _counting(loop: ast.AST) -> set[str]:
             isinstance(target, ast.Tuple) and isinstance(target.elts[0], ast.Name) and _gives(loop.iter, {"enumerate"})
         ):
             found.add(target.elts[0].id)
-    for node in ast.walk(loop):
+    for node in walk(loop):
         match node:
             case ast.AugAssign(target=ast.Name(id=name), op=ast.Add()) if not isinstance(node.value, ast.Call):
                 if isinstance(node.value, ast.Constant) or "step" in name or "iter" in name:
@@ -210,7 +211,7 @@ def _counting(loop: ast.AST) -> set[str]:
                 op, ast.Mod
             ):
                 # `step = epoch * len(loader) + i`, `count = count + 1`
-                if any(isinstance(inner, ast.Name) and inner.id in found | {name} for inner in ast.walk(node.value)):
+                if any(isinstance(inner, ast.Name) and inner.id in found | {name} for inner in walk(node.value)):
                     found.add(name) if not isinstance(left, ast.Call) else None
             case _:
                 pass
@@ -219,7 +220,7 @@ def _counting(loop: ast.AST) -> set[str]:
 
 def _gives(iterable: ast.expr, names: set[str]) -> bool:
     """Tell whether a loop runs over range(...) or enumerate(...), inside tqdm too."""
-    for node in ast.walk(iterable):
+    for node in walk(iterable):
         if isinstance(node, ast.Call):
             function = node.func
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
@@ -276,7 +277,7 @@ class _Dependence:
     def __init__(self, module: Module, loop: ast.AST) -> None:
         self.module = module
         self.loop = loop
-        self.body = list(ast.walk(loop))
+        self.body = list(walk(loop))
         self.inside = frozenset(self.body)
         self.known: dict[object, bool | None] = {}
 
@@ -301,7 +302,7 @@ class _Dependence:
                     continue
                 case _:
                     pass
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(children(node))
         return _any(answers)
 
     def name(self, name: ast.Name) -> bool | None:
@@ -406,11 +407,11 @@ def _holder(module: Module, node: ast.AST) -> ast.AST | None:
 
 def _is_target(loop: ast.AST, node: ast.AST) -> bool:
     target = getattr(loop, "target", None)
-    return target is not None and any(inner is node for inner in ast.walk(target))
+    return target is not None and any(inner is node for inner in walk(target))
 
 
 def _mentions(value: ast.expr, name: str) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
+    return any(isinstance(node, ast.Name) and node.id == name for node in walk(value))
 
 
 def _chain(node: ast.AST) -> tuple[str, ...] | None:

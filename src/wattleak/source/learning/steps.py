@@ -18,6 +18,7 @@ from wattleak.source.learning.reaching import origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, Instance, Library, Partial
 from wattleak.source.scopes import Kind
+from wattleak.source.walking import children, walk
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module
@@ -49,7 +50,7 @@ class Region:
 def regions(module: Module) -> dict[ast.AST, Region]:
     """Return the regions of a module by their owners."""
     found: dict[ast.AST, Region] = {module.tree: Region()}
-    waiting: list[tuple[ast.AST, ast.AST]] = [(child, module.tree) for child in ast.iter_child_nodes(module.tree)]
+    waiting: list[tuple[ast.AST, ast.AST]] = [(child, module.tree) for child in children(module.tree)]
     while waiting:
         node, owner = waiting.pop()
         match node:
@@ -76,7 +77,7 @@ def regions(module: Module) -> dict[ast.AST, Region]:
                 found[owner].calls.append(node)
             case _:
                 pass
-        waiting += [(child, owner) for child in ast.iter_child_nodes(node)]
+        waiting += [(child, owner) for child in children(node)]
     return found
 
 
@@ -112,7 +113,7 @@ def is_update(module: Module, call: ast.Call) -> bool:  # noqa: PLR0911 - one re
             return any(
                 _TRAIN_OPS.search(last_name(node))
                 for item in call.args[:1]
-                for node in ast.walk(item)
+                for node in walk(item)
                 if isinstance(node, ast.Name | ast.Attribute)
             )
         case _:
