@@ -2,9 +2,10 @@
 
     python fine_tuning.py --model resnet18 --data pneumoniamnist --epochs 2
     python fine_tuning.py --model densenet121 --image-size 32 --weights none
+    python fine_tuning.py --model resnet18 --precision bfloat16 --compile default
 
-Every variant of `wattleak study models` is this program; it runs by itself, too. On a CPU, or on an accelerator where
-torch finds one.
+Every variant of `wattleak study models` and `study devices` is this program; it runs by itself, too. On a CPU, or on an
+accelerator where torch finds one.
 """
 
 # mypy: untyped-calls-exclude=torch
@@ -20,6 +21,7 @@ from torch import nn
 
 import wattleak
 from wattleak.errors import WattleakError
+from wattleak.workloads.computing import Computing, add_options, computing_from, use_all_cpus
 from wattleak.workloads.data import ImageData, load
 from wattleak.workloads.image_models import MODELS, ImageModel, build, build_from_weights, find_model
 from wattleak.workloads.image_weights import find_weights
@@ -56,6 +58,8 @@ def train_one_epoch(
     images: torch.Tensor,
     labels: torch.Tensor,
     batch: int,
+    computing: Computing,
+    scaler: torch.amp.GradScaler,
 ) -> tuple[float, int]:
     """Return the mean loss and how many images were worked through."""
     model.train()
@@ -64,20 +68,25 @@ def train_one_epoch(
         if len(rows) < 2:  # normalisation in training wants more than one image
             continue
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(prepare(images[rows])), labels[rows])
-        loss.backward()
-        optimizer.step()
+        with computing.autocast():
+            loss = nn.functional.cross_entropy(model(prepare(images[rows])), labels[rows])
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        computing.end_step()
         total += loss.detach() * len(rows)  # read once at the end: asking each step would wait for the device
         samples += len(rows)
         wattleak.step(samples=len(rows))
     return float(total) / max(1, samples), samples
 
 
-def class_scores(model: nn.Module, prepare: Preparation, images: torch.Tensor) -> NDArray[np.float32]:
+def class_scores(
+    model: nn.Module, prepare: Preparation, images: torch.Tensor, computing: Computing
+) -> NDArray[np.float32]:
     """Return the probability of each class for each image."""
     model.eval()
-    with torch.inference_mode():
-        scores = [model(prepare(some)).softmax(1) for some in images.split(_TEST_BATCH)]
+    with torch.inference_mode(), computing.autocast():
+        scores = [model(prepare(some)).float().softmax(1) for some in images.split(_TEST_BATCH)]
     found: NDArray[np.float32] = torch.cat(scores).cpu().numpy()
     return found
 
@@ -102,6 +111,7 @@ class Task:
     side: int
     count: int  # training images
     tested: int  # test images
+    computing: Computing
 
 
 def task(words: list[str] | None = None) -> Task:
@@ -116,11 +126,13 @@ def task(words: list[str] | None = None) -> Task:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, help="of Adam (default: 1e-4 with weights, 1e-3 without)")
     parser.add_argument("--weights", help="none, download, or a folder (default: those that are on this machine)")
+    add_options(parser)
     parser.add_argument("--predictions", help="where to keep labels and scores (default: in $WATTLEAK_RUN_DIR)")
     arguments = parser.parse_args(words)
     try:
         model = find_model(arguments.model)
         data = load(arguments.data, download=True)  # downloads only what --data names
+        computing = computing_from(arguments)
     except WattleakError as error:
         parser.error(f"{error.message}; {error.remedy}")
     side = arguments.image_size or model.side
@@ -132,7 +144,7 @@ def task(words: list[str] | None = None) -> Task:
         parser.error("--batch is 2 or more, --epochs 1 or more")
     count = min(arguments.train_images or len(data.train_images), len(data.train_images))
     tested = min(arguments.test_images or len(data.test_images), len(data.test_images))
-    return Task(arguments, model, data, side, count, tested)
+    return Task(arguments, model, data, side, count, tested, computing)
 
 
 def main() -> None:
@@ -140,10 +152,9 @@ def main() -> None:
     arguments, data = asked.arguments, asked.data
     print(f"data {data.describe()}; training on {asked.count}, testing on {asked.tested} images of {asked.side} pixels")
     torch.manual_seed(int(os.environ.get("WATTLEAK_SEED", "0")))
-    if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print(f"device: {torch.cuda.get_device_name() if device.type == 'cuda' else 'CPU'}")
+    use_all_cpus()
+    computing, device = asked.computing, asked.computing.device
+    print(f"device: {computing.describe()}")
     try:
         model, pretrained = made(asked.model, data.classes, arguments.weights)
     except WattleakError as error:
@@ -162,20 +173,23 @@ def main() -> None:
     test_images = on_device(data.test_images[: asked.tested])
     rate = arguments.learning_rate or (_RATE_PRETRAINED if pretrained else _RATE_FROM_SCRATCH)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    trained, scaler = computing.compiled(model), computing.scaler()
     samples, mean_loss = 0, float("nan")
     for epoch in range(1, arguments.epochs + 1):
         with span("epoch"):
-            mean_loss, worked = train_one_epoch(model, optimizer, prepare, images, labels, arguments.batch)
+            mean_loss, worked = train_one_epoch(
+                trained, optimizer, prepare, images, labels, arguments.batch, computing, scaler
+            )
         samples += worked
         print(f"epoch {epoch}/{arguments.epochs} mean loss {mean_loss:.4f}", flush=True)
     with span("evaluation"):
-        scores = class_scores(model, prepare, test_images)
+        scores = class_scores(model, prepare, test_images, computing)  # as it is: compiling pays when it is repeated
     more = {
         "training_loss": mean_loss,
         "epochs": arguments.epochs,
         "samples": samples,
         "pretrained": int(pretrained),
-        **({"gpu_peak_memory_b": torch.cuda.max_memory_allocated()} if device.type == "cuda" else {}),
+        **computing.peak_memory_b(),
     }
     report(data.test_labels[: asked.tested], scores, more, arguments.predictions)
 
