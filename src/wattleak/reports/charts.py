@@ -538,6 +538,38 @@ def curve(found: Tuning) -> Spec:
     }
 
 
+# -- what a training had cost when it was how good ---------------------------------------------------------------------
+
+
+def accuracy_curves(curves: Mapping[str, Sequence[tuple[float, float]]], cost: str, unit: str) -> Spec:
+    """Accuracy against the cost so far, on a logarithmic scale, a line for each variant: (cost in SI, accuracy) each.
+
+    An exponential price of accuracy is a straight line there.
+    """
+    symbol, size = units.fitting([paid for points in curves.values() for paid, _ in points], unit)
+    rows = [
+        {"variant": name, "epoch": epoch, "cost": paid / size, "accuracy": accuracy}
+        for name, points in curves.items()
+        for epoch, (paid, accuracy) in enumerate(points, 1)
+    ]
+    title = _with_unit(cost, symbol)
+    x = {"field": "cost", "type": "quantitative", "scale": {"type": "log"}, "title": title}
+    y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False, "nice": True}, "title": "accuracy"}
+    tooltip = [{"field": name} for name in ("variant", "epoch", "cost", "accuracy")]
+    names = list(curves)
+    marks = _variant_marks(names)
+    return {
+        **_head(rows, height=320),
+        "layer": [
+            {"mark": {"type": "line", "opacity": 0.5}, "encoding": {"x": x, "y": y, "color": marks["color"]}},
+            {
+                "mark": {"type": "point", "filled": True, "size": 60},
+                "encoding": {"x": x, "y": y, "tooltip": tooltip, **marks},
+            },
+        ],
+    }
+
+
 # -- shared ----------------------------------------------------------------------------------------------------------
 
 
