@@ -34,6 +34,9 @@ def register(agent):
 def install(agent, module):
     def count(args, kwargs):
         calls[0] += 1
+        if vars(module).get("interrupt"):
+            import signal
+            signal.raise_signal(signal.SIGALRM)
         agent.tick()
         if calls[0] % 3 == 0:
             agent.emit("call", n=calls[0], site=agent.site())
@@ -181,6 +184,181 @@ signal.signal(signal.SIGALRM, lambda *_: print("alarm", framework.work(1)))
 signal.setitimer(signal.ITIMER_REAL, 0.01)
 time.sleep(0.05)
 """,
+    "traces its lines": """
+seen = []
+def trace(frame, event, arg):
+    seen.append(frame.f_lineno) if frame.f_code.co_filename == __file__ else None
+    return trace
+def traced():
+    framework.work(1)
+    return 2
+sys.settrace(trace); traced(); sys.settrace(None)
+print(len(seen))
+""",
+    "monitors its lines": """
+if hasattr(sys, "monitoring"):
+    lines, monitoring = [], sys.monitoring
+    monitoring.use_tool_id(3, "mine")
+    monitoring.register_callback(3, monitoring.events.LINE, lambda code, line: lines.append(code.co_filename))
+    monitoring.set_events(3, monitoring.events.LINE)
+    framework.work(1)
+    monitoring.set_events(3, 0)
+    print(lines.count(__file__))
+""",
+    "has faults told": """
+import faulthandler
+faulthandler.enable()
+faulthandler.dump_traceback_later(60)
+print(framework.work(1))
+faulthandler.cancel_dump_traceback_later()
+faulthandler.dump_traceback()
+""",
+    "blocks signals": """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+os.kill(CHILD, signal.SIGALRM)
+print(framework.work(1), signal.sigpending() == {signal.SIGALRM}, signal.sigwait({signal.SIGALRM}).name)
+""",
+    "is woken by a descriptor": """
+import signal
+end, wakes = os.pipe()
+os.set_blocking(wakes, False)
+signal.set_wakeup_fd(wakes)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+os.kill(CHILD, signal.SIGUSR1)
+print(framework.work(1), os.read(end, 9) == bytes([signal.SIGUSR1]))
+signal.set_wakeup_fd(-1)
+""",
+    "patches builtins": """
+import builtins
+kept = {name: getattr(builtins, name) for name in ("len", "getattr", "isinstance", "max", "min", "sorted", "list")}
+def refuse(*args, **kwargs):
+    raise TypeError("not in this test")
+for name in kept:
+    setattr(builtins, name, refuse)
+answers = [framework.work(n) for n in range(5)]
+for name in kept:
+    setattr(builtins, name, kept[name])
+print(answers)
+""",
+    "patches the import": """
+import builtins
+kept = builtins.__import__
+asked = []
+def mine(name, *args, **kwargs):
+    asked.append(name)
+    return kept(name, *args, **kwargs)
+builtins.__import__ = mine
+import colorsys
+builtins.__import__ = kept
+print(asked)
+""",
+    "mocks the framework": """
+from unittest import mock
+with mock.patch("framework.work", autospec=True, return_value=5) as work:
+    print(framework.work(3), work.call_args)
+with mock.patch.object(framework.Layer, "__call__", autospec=True, return_value=6):
+    print(framework.Layer()(1))
+print(framework.work(3), framework.Layer()(3))
+""",
+    "freezes its finders": """
+class Frozen(list):
+    def refuse(self, *args):
+        raise TypeError("nobody puts a finder here")
+    insert = append = extend = remove = pop = clear = refuse
+sys.meta_path = Frozen(sys.meta_path)
+import colorsys
+print(framework.work(1))
+""",
+    "asks all finders": """
+import importlib, importlib.metadata, pkgutil
+importlib.invalidate_caches()
+print(any(module.name == "framework" for module in pkgutil.iter_modules()), framework.work(1))
+print(importlib.metadata.version("framework") if 0 else len(list(importlib.metadata.distributions(name="framework"))))
+""",
+    "has a path hook": """
+import importlib.machinery
+class Hook:
+    def __init__(self, path):
+        if not path.endswith("nowhere"):
+            raise ImportError
+    def find_spec(self, name, target=None):
+        return None
+sys.path_hooks.insert(0, Hook); sys.path.insert(0, "/nowhere"); sys.path_importer_cache.clear()
+import colorsys
+print(type(sys.path_importer_cache["/nowhere"]).__name__)
+""",
+    "becomes a daemon": """
+sys.stdout.flush()
+end, begin = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/"); os.umask(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
+    os.write(begin, b"%d" % framework.work(41))
+    os._exit(0)
+os.wait(); os.close(begin)
+print(os.read(end, 9), os.read(end, 9))
+""",
+    "closes what it was given": """
+os.close(0)
+sys.stdout.flush(); kept = os.dup(1); os.close(1)
+framework.work(1); framework.work(2); framework.work(3)
+os.dup2(kept, 1)
+print(os.path.exists("/proc/self/fd/0"), framework.work(4))
+""",
+    "starts a child with its own environment": """
+import subprocess
+print(subprocess.run([sys.executable, "-c", "import os; print(sorted(os.environ))"], env={"A": "1"},
+                     capture_output=True, text=True).stdout)
+pid = os.posix_spawn(sys.executable, [sys.executable, "-c", "raise SystemExit(7)"], {})
+print(os.waitpid(pid, 0)[1] >> 8)
+""",
+    "a pool of futures": """
+import concurrent.futures, multiprocessing
+with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+    print(list(pool.map(framework.work, range(4))))
+    try:
+        pool.submit(os._exit, 3).result()
+    except Exception as error:
+        print(type(error).__name__)
+""",
+    "another interpreter in it": """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+other = interpreters.create()
+interpreters.run_string(other, "import framework; print(framework.work(6), flush=True)")
+interpreters.destroy(other)
+print(framework.work(1))
+""",
+    "has little memory": """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+try:
+    bytearray(1 << 32)
+except MemoryError:
+    print("no room", framework.work(1))
+""",
+    "forgets what was to be done at the end": "import atexit; atexit._clear(); print(framework.work(1))",
+    "at exit, in order": """
+import atexit
+for n in range(3):
+    atexit.register(print, "exit", n)
+framework.work(1)
+""",
+    "takes and gives modules as they are": """
+import copy, types
+other = types.ModuleType("framework"); vars(other).update(vars(framework))
+sys.modules["framework"] = other
+import framework
+print(framework is other, framework.work(1), copy.copy(framework.Layer())(2))
+""",
     "awaits": """
 import asyncio
 async def main():
@@ -215,6 +393,25 @@ ENDS = {
     "SIGTERM": "sys.stdout.flush(); os.kill(CHILD, 15)",
     "abort": "sys.stdout.flush(); os.abort()",
     "Ctrl-C": "raise KeyboardInterrupt",
+    "a fault": "import ctypes, faulthandler; faulthandler.enable(); sys.stdout.flush(); ctypes.string_at(0)",
+    "os._exit in a thread": """
+import threading
+threading.Thread(target=lambda: (framework.work(1), sys.stdout.flush(), os._exit(6))).start()
+""",
+    "a thread for good": """
+import threading
+threading.Thread(target=lambda: [framework.work(1) or time.sleep(9) for _ in iter(int, 1)]).start()
+sys.stdout.flush(); os._exit(8)
+""",
+    "everything closed": "sys.stdout.flush(); os.closerange(0, 256)",
+    "an exit that is refused": """
+import atexit
+class Loud:
+    def __del__(self):
+        print("gone", flush=True)
+kept = Loud()
+atexit.register(sys.exit, 5)
+""",
     "another program": """
 sys.stdout.flush(); os.execv(sys.executable, [sys.executable, "-c", "import framework; print(framework.work(40))"])
 """,

@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import zipapp
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,29 @@ if __name__ == "__main__":
     assert max(fact.number("n") for fact in of_kind(ran, "calls")) == 6
 
 
+def test_what_a_signal_handler_raises_inside_a_hook_is_the_programs_own(place):
+    text = """
+import signal
+def late(*_):
+    raise TimeoutError("too late")
+signal.signal(signal.SIGALRM, late)
+framework.interrupt = True  # the hook of the test is interrupted while it runs
+for _ in range(2):
+    try:
+        framework.Layer()(1)
+    except TimeoutError as error:
+        print(error)
+framework.interrupt = False
+framework.Layer()(1)
+"""
+    script = place / "program.py"
+    script.write_text(HEAD + text)
+    ran = run(place, [sys.executable, script], agent=True)
+    assert (ran.stdout, ran.stderr, ran.code) == (b"too late\ntoo late\n", [], 0)
+    assert of_kind(ran, "failure") == []
+    assert of_kind(ran, "calls")[0].number("n") == 3  # and the hook goes on
+
+
 def test_what_was_noted_five_seconds_ago_outlives_a_kill(place):
     text = """
 import wattleak_agent.agent as inside
@@ -197,6 +221,99 @@ def test_modules_console_scripts_and_code_on_the_command_line(place):
         assert of_kind(within, "calls"), words
 
 
+def test_a_zipped_program_with_its_libraries(place, tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/__main__.py").write_text(HEAD + "print(framework.work(1), type(framework.__loader__).__name__)\n")
+    shutil.copy(place / "lib/framework.py", tmp_path / "app/framework.py")
+    zipapp.create_archive(tmp_path / "app", tmp_path / "app.pyz")
+    without, within = both(place, [sys.executable, tmp_path / "app.pyz"])
+    assert (within.stdout, within.stderr) == (without.stdout, without.stderr) == (b"2 zipimporter\n", [])
+    assert of_kind(within, "calls")
+
+
+ASKS_FIRST = """
+import importlib.machinery, importlib.util, sys
+spec = importlib.util.find_spec("framework")
+print(isinstance(spec.loader, importlib.machinery.SourceFileLoader))
+print(spec.loader.get_filename("framework") == spec.origin)
+spec.loader = importlib.util.LazyLoader(spec.loader)
+framework = sys.modules["framework"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(framework)
+print(type(framework).__name__, framework.work(1), type(framework).__name__, framework.work(2))
+"""
+
+
+def test_a_framework_that_is_asked_for_first_and_loaded_late(place):
+    script = place / "program.py"
+    script.write_text(ASKS_FIRST)
+    without, within = both(place, [sys.executable, script])
+    assert (within.stdout, within.stderr) == (without.stdout, without.stderr)
+    assert of_kind(within, "calls")
+
+
+RUN_BY_A_RUNNER = """
+import builtins, framework, json, os, sys, time, unittest
+from unittest import mock
+
+def refuse(*args, **kwargs):
+    raise PermissionError("not in this test")
+
+class TestFramework(unittest.TestCase):
+    def test_patched(self):
+        with mock.patch("os.open", refuse), mock.patch("builtins.open", refuse), mock.patch("json.dumps", refuse):
+            with mock.patch("time.monotonic", lambda: 1.0), mock.patch("os.getpid", lambda: 1):
+                self.assertEqual([framework.work(n) for n in range(5)], [1, 2, 3, 4, 5])
+        with mock.patch.dict(sys.modules), mock.patch.object(sys, "meta_path", list(sys.meta_path)):
+            del sys.modules["framework"]
+            import framework as again
+            self.assertEqual(again.work(1), 2)
+        with mock.patch.dict(os.environ, clear=True), mock.patch.object(framework, "work", return_value=9):
+            self.assertEqual(framework.work(1), 9)
+        self.assertEqual(framework.Layer()(4), 8)
+
+    def test_fails(self):
+        self.assertEqual(framework.Layer()(4), 9)
+"""
+
+
+@pytest.mark.parametrize("runner", ["unittest", "pytest -q -p no:cacheprovider"], ids=["unittest", "pytest"])
+def test_a_test_runner_that_patches_everything(place, runner):
+    (place / "test_patched.py").write_text(RUN_BY_A_RUNNER)
+    quick = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    without, within = both(place, [sys.executable, "-m", *runner.split(), "test_patched.py"], env=quick)
+    times = re.compile(r"in [0-9.]+s")
+
+    assert times.sub("in", within.stdout.decode()) == times.sub("in", without.stdout.decode())
+    assert [times.sub("in", line) for line in within.stderr] == [times.sub("in", line) for line in without.stderr]
+    assert within.code == without.code == 1
+    assert of_kind(within, "calls")
+
+
+@pytest.mark.parametrize(
+    "options", ["-X dev -W error", "-O", "-OO -B", "-u", "-P", "-q -i"], ids=lambda options: options.replace(" ", "")
+)
+def test_options_of_the_interpreter(place, options):
+    words = [sys.executable, *options.split(), "-c", "import framework, sys; print(framework.work(1), sys.path[:1])"]
+    without, within = both(place, words, stdin=b"print(framework.work(2))\n")
+    assert (within.stdout, within.stderr, within.code) == (without.stdout, without.stderr, 0)
+    assert of_kind(within, "calls")
+
+
+def test_a_virtual_environment_with_customisations_of_its_own(place, tmp_path):
+    home = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    (site,) = home.glob("lib/*/site-packages")
+    (site / "first.pth").write_text("import framework; framework.marked = 3\n")
+    (site / "sitecustomize.py").write_text("import framework; print('customised', framework.work(1))\n")
+    code = (
+        "import framework, sys; print(framework.marked, 'sitecustomize' in sys.modules, sys.prefix != sys.base_prefix)"
+    )
+    without, within = both(place, [home / "bin/python", "-c", code], env={"PYTHONSAFEPATH": "1"})
+    assert (within.stdout, within.stderr) == (without.stdout, without.stderr)
+    assert within.stdout.startswith(b"customised 2\n3 True")
+    assert [process.pid is not None for process in within.signals.processes] == [True]
+
+
 def test_standard_input_as_the_program(place):
     without, within = both(place, [sys.executable, "-"], stdin=b"import framework\nprint(framework.work(1))\n")
     assert within.stdout == without.stdout == b"2\n"
@@ -212,7 +329,8 @@ def test_an_interpreter_that_ignores_its_environment_has_no_agent(place, option)
 
 def test_a_read_only_folder_and_nowhere_to_report_to(place):
     words = [sys.executable, "-c", "import framework; print(framework.work(1))"]
-    for env in ({}, {"WATTLEAK_SIGNALS": "/proc/self/nowhere"}, {"WATTLEAK_SIGNALS": ""}):
+    for target in (None, "/proc/self/nowhere", "/dev/null", ""):
+        env = {} if target is None else {"WATTLEAK_SIGNALS": target}
         ran = run(place, words, agent=bool(not env), env=env, search=[place / "agent"], cwd="/proc/self")
         assert (ran.stdout, ran.stderr, ran.code) == (b"2\n", [], 0)
 

@@ -22,6 +22,7 @@ import time
 from _thread import allocate_lock
 from importlib import import_module
 
+from .interrupting import is_programs_own
 from .places import Places
 
 TYPE_CHECKING = False
@@ -70,8 +71,9 @@ class Agent:
         """Append one line now. Values that JSON has no word for are written as text."""
         try:
             self._append([_line(dict(facts, k=kind))])
-        except Exception:  # a fact is lost; the program is not
-            pass
+        except Exception as error:  # a fact is lost; the program is not
+            if is_programs_own(error):
+                raise
 
     def site(self) -> tuple[str, int, str] | None:
         """(file, line, function) of the innermost frame of the user's own code; None: no such frame.
@@ -93,7 +95,8 @@ class Agent:
     def guard(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap `hook`: its first failure turns it off and is reported once; the wrapper then returns None.
 
-        What ends a program (KeyboardInterrupt, SystemExit) goes through. At the end of the stack or of memory the
+        What ends a program (KeyboardInterrupt, SystemExit) goes through, and so does what a handler of a signal raises
+        that comes while the hook runs. At the end of the stack or of memory the
         hook is only passed over: that is the program's doing.
         """
         return _Guard(self, hook)
@@ -142,8 +145,9 @@ class Agent:
             for pair in list(self._makers):
                 lines += self._made(pair)
             self._append(lines)
-        except Exception:  # as in emit
-            pass
+        except Exception as error:  # as in emit
+            if is_programs_own(error):
+                raise
         finally:
             self._flushing.release()
 
@@ -151,6 +155,8 @@ class Agent:
         try:
             return [_line(facts) for facts in pair[0]()]
         except Exception as error:  # whatever a hook of ours does wrong
+            if is_programs_own(error):
+                raise
             if pair in self._makers:
                 self._makers.remove(pair)
             self.failed(pair[0], error)
@@ -158,12 +164,15 @@ class Agent:
 
     def failed(self, hook: object, error: BaseException) -> None:
         """Report that a hook was turned off."""
-        trace, where = error.__traceback__, None
-        while trace is not None:
-            where = f"{trace.tb_frame.f_code.co_filename.rpartition(os.sep)[2]}:{trace.tb_lineno}"
-            trace = trace.tb_next
-        name = getattr(hook, "__qualname__", None) or type(hook).__qualname__
-        self.emit("failure", hook=f"{getattr(hook, '__module__', '')}.{name}", error=repr(error)[:500], where=where)
+        try:
+            trace, where = error.__traceback__, None
+            while trace is not None:
+                where = f"{trace.tb_frame.f_code.co_filename.rpartition(os.sep)[2]}:{trace.tb_lineno}"
+                trace = trace.tb_next
+            name = getattr(hook, "__qualname__", None) or type(hook).__qualname__
+            self.emit("failure", hook=f"{getattr(hook, '__module__', '')}.{name}", error=repr(error)[:500], where=where)
+        except Exception:  # a program that has replaced what even this needs
+            pass
 
     def load(self, module: str) -> None:
         """Have a module of this package register its hooks. One that fails is reported and missed."""
@@ -229,6 +238,8 @@ class _Guard:
         except (RecursionError, MemoryError):
             return None
         except Exception as error:  # whatever a hook of ours does wrong
+            if is_programs_own(error):
+                raise
             self.hook = None
             self.agent.failed(hook, error)
             return None

@@ -40,15 +40,20 @@ class _Loader:
         self._loader = loader
         self._waiting = waiting
 
+    @property
+    def __class__(self) -> Any:  # who asks for a spec before the import may ask what kind of loader it has
+        return self._loader.__class__
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        outer = spec.loader  # this one, or one around it that puts the loading off (importlib.util.LazyLoader)
         spec.loader = self._loader
         try:
             return self._loader.create_module(spec)  # type: ignore[no-any-return]
         finally:
-            spec.loader = self  # type: ignore[assignment]
+            spec.loader = outer
 
     def exec_module(self, module: ModuleType) -> None:
         if module.__spec__ is not None:
