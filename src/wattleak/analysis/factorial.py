@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wattleak.model import Design, Experiment, Origin
 
 _FEWEST_FACTORS = 2
+_ROUNDING = 1e-12  # relative; what weights of thirds leave of equal figures is no difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,5 +247,6 @@ def _quality(contrast: Contrast, design: Design, blocks: Sequence[Block]) -> Qua
         known = {name: value for name, value in values.items() if value is not None}
         if known.keys() >= contrast.weights.keys():
             before.append(math.fsum(known[name] for name in base) / len(base))
-            after.append(before[-1] + math.fsum(weight * known[name] for name, weight in contrast.weights.items()))
+            moved = math.fsum(weight * known[name] for name, weight in contrast.weights.items())
+            after.append(before[-1] + (moved if abs(moved) > _ROUNDING * abs(before[-1]) else 0.0))
     return compare_quality(before, after, target)

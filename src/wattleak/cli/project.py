@@ -93,7 +93,7 @@ def _scenarios(args: Namespace) -> Iterator[Scenario]:
             )
         tables = tables_of_ids(args, stored)
     if not args.scenario:  # a scenario file says where it plays; what is set for this machine does not enter it
-        place = _place(Settings.resolve(args))
+        place = place_of(Settings.resolve(args))
         tables = {name: merged(place, table) for name, table in (tables or {"stated": {"title": "as stated"}}).items()}
     for name, table in tables.items():
         yield whole_scenario(name, merged(table, asked), stored.work, stored.changes)
@@ -105,8 +105,8 @@ def _asked(args: Namespace) -> dict[str, Any]:
     return {key: value for key in KEYS if (value := getattr(args, _OF_KEY + key)) is not None}
 
 
-def _place(settings: Settings) -> dict[str, Any]:
-    """What is configured of this place."""
+def place_of(settings: Settings) -> dict[str, Any]:
+    """What is configured of this place, as keys of a scenario."""
     names = ("region", "pue", "price", "wue", "grid_water")
     return {name: value for name in names if (value := getattr(settings, name)) is not None}
 

@@ -8,10 +8,12 @@ from wattleak.errors import UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Mapping
 
+    from wattleak.analysis.effect import Change as Moved
     from wattleak.footprint.inputs import Input
     from wattleak.footprint.scenario import Change, Work
-    from wattleak.model import Measurement, PairComparison, Smell
+    from wattleak.model import Measurement, MetricComparison, PairComparison, Smell
     from wattleak.smells.evidence import Evidence
     from wattleak.store.sqlite import SqliteStore
 
@@ -121,14 +123,28 @@ def _change_of(pair: PairComparison) -> Change | None:
     from wattleak.footprint.changes import relative
     from wattleak.reports import words
 
-    for name in ("attributed_energy_j", "energy_j", "cpu_s"):
-        metric = pair.metrics.get(name)
-        if metric is not None and metric.change is not None and metric.low is not None and metric.high is not None:
-            item = _input(f"change to {pair.candidate}", metric.change, metric.low, metric.high)
-            follows = f", {words.origin_note(metric)}"
-            note = f"{words.headline(pair)} [{pair.grade.value}] by {words.title(pair.primary_metric)}{follows}"
-            return relative(f"{pair.candidate} in place of {pair.reference}", item, note)
-    return None
+    name = says_energy(pair.metrics)
+    if name is None:
+        return None
+    metric = pair.metrics[name]
+    follows = f", {words.origin_note(metric)}"
+    note = f"{words.headline(pair)} [{pair.grade.value}] by {words.title(pair.primary_metric)}{follows}"
+    item = as_input(f"change to {pair.candidate}", metric)
+    return relative(f"{pair.candidate} in place of {pair.reference}", item, note)
+
+
+def says_energy(changes: Mapping[str, Moved | MetricComparison]) -> str | None:
+    """The metric whose change is taken for that of the energy of a run: the firmest that has an interval."""
+    names = ("attributed_energy_j", "energy_j", "cpu_s")
+    return next((name for name in names if name in changes and changes[name].low is not None), None)
+
+
+def as_input(key: str, change: Moved | MetricComparison) -> Input:
+    """A relative change with its interval."""
+    assert change.change is not None
+    assert change.low is not None
+    assert change.high is not None
+    return _input(key, change.change, change.low, change.high)
 
 
 def _input(key: str, value: float, low: float, high: float) -> Input:

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Sequence
 
+    from wattleak.analysis.model_costs import Busy
     from wattleak.analysis.pareto import Front
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
     from wattleak.model import Comparison, Experiment
+    from wattleak.reports.markup import Html
     from wattleak.store.sqlite import SqliteStore
+    from wattleak.workloads.data import ImageData
 
 Candidate = TypeVar("Candidate")
 
@@ -104,13 +107,15 @@ def run_part(study: str, part: Part, identity: str, args: Namespace, settings: S
     return Finished(part, kept[0], compare(kept[0])) if kept else None
 
 
-def write_page(finished: Finished, settings: Settings, args: Namespace, *, front: Front | None = None) -> None:
-    """The report: a study of this kind always ends with one."""
+def write_page(
+    finished: Finished, settings: Settings, args: Namespace, *, front: Front | None = None, first: Sequence[Html] = ()
+) -> None:
+    """The report: a study of this kind always ends with one. `first`: its own sections, before the verdicts."""
     from wattleak.cli.report import write
     from wattleak.reports.html import render_html
 
     path = settings.store / "reports" / f"{finished.experiment.plan.experiment}.html"
-    write(path, render_html(finished.experiment, finished.comparison, front=front))
+    write(path, render_html(finished.experiment, finished.comparison, front=front, first=first))
     if not args.quiet:
         print(f"Wrote {path}", file=sys.stderr)
 
@@ -132,6 +137,65 @@ def only(
     if len(chosen) < least:
         raise UsageError(f"--only names {len(chosen)} of them", f"a comparison takes {least}: {', '.join(there)}")
     return chosen
+
+
+def value_of(words: Sequence[str], option: str) -> str | None:
+    """The value of an option among the words for a program; the last one counts, as there."""
+    found = None
+    for place, word in enumerate(words):
+        if word == option and place + 1 < len(words):
+            found = words[place + 1]
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+    return found
+
+
+def per_sample(settings: Settings) -> Settings:
+    """The same with a metric per sample: of whole runs that differ in start-up, or in how much they work through."""
+    from wattleak.analysis.metrics import choose_primary, metric, per_name
+    from wattleak.meters.probe import probe_meters
+
+    name = settings.metric
+    if name is None:
+        probed = probe_meters(settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type)
+        name = choose_primary(probed.channels)
+    if "_per_sample_" not in name:
+        name = per_name(name, "sample")
+    return replace(settings, metric=metric(name).name)
+
+
+def busy_of(experiment: Experiment) -> dict[str, Busy]:
+    """Utilisation of every run whose journal is still there, by run id."""
+    from pathlib import Path
+
+    from wattleak.analysis.model_costs import Busy
+    from wattleak.analysis.utilisation import cpu_utilisation, device_utilisation
+    from wattleak.recorder.trace import read_recording
+
+    found = {}
+    for run in experiment.runs:
+        journal = run.measurement.journal
+        if journal is not None and Path(journal).is_file():
+            trace = read_recording(Path(journal)).trace
+            found[run.id] = Busy(cpu_utilisation(trace), device_utilisation(trace))
+    return found
+
+
+def images_of(args: Namespace, settings: Settings, preferred: str) -> tuple[ImageData, str]:
+    """The images that --data names; else those that the study prefers, or, with a note that says so, those shipped."""
+    import os
+
+    from wattleak.workloads.data import load
+
+    if settings.data_dir is not None:
+        os.environ["WATTLEAK_DATA_DIR"] = str(settings.data_dir)  # the programs look there too
+    if args.data is not None:
+        return load(args.data, download=True), ""
+    try:
+        return load(preferred), ""
+    except UsageError as error:
+        note = f"note: {error.message}; these images stand in for it. --data {preferred} downloads it"
+        return load(), note
 
 
 def refuse_require(args: Namespace) -> None:

@@ -127,18 +127,9 @@ def effect_table(found: Factorial, effects: Sequence[Effect]) -> list[tuple[str,
         if change.change is not None:
             shown = units.change_with_interval(change.change, change.low, change.high)
         beside = (_ranged(effect.metrics[_WALL].change),) if wall else ()
-        judged = (quality_words(effect),) if quality else ()
+        judged = (words.quality_move(effect.quality),) if quality else ()
         rows.append((effect.name, *shown, *beside, *judged, verdict_of(effect)))
     return [head, *rows]
-
-
-def quality_words(effect: Effect) -> str:
-    """The state of the quality, and by how much it moved."""
-    known = effect.quality
-    state = known.state.value.replace("_", " ")
-    if known.difference is None or known.state is QualityState.IDENTICAL:
-        return state
-    return f"{state} {' '.join(units.difference(known.difference, known.low, known.high))}".strip()
 
 
 # -- text, Markdown, page ----------------------------------------------------------------------------------------------

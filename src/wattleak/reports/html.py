@@ -41,12 +41,18 @@ _SYMBOLS = {"saving": "▼", "costs_more": "▲", "equal": "=", "not_enough_runs
 _MARK_A_SPAN = 'with wattleak.measure("train"):'
 
 
-def render_html(experiment: Experiment, comparison: Comparison, *, front: Front | None = None) -> str:
-    """The page of an experiment, with its Pareto front where one was asked for. The same input gives the same bytes."""
+def render_html(
+    experiment: Experiment, comparison: Comparison, *, front: Front | None = None, first: Sequence[Html] = ()
+) -> str:
+    """The page of an experiment, with its Pareto front where one was asked for. The same input gives the same bytes.
+
+    `first`: sections (`section`) of a study, which stand before the verdicts.
+    """
     story = tell_comparison(experiment, comparison)
     primary = comparison.pairs[0].primary_metric  # in a short plan its rule may have chosen another than the plan's
     body = [
         head_of("experiment", story.identity, story.title, story.facts, story.incomplete, story.exploratory),
+        *first,
         *(
             _verdict(told, pair, first=place == 0)
             for place, (told, pair) in enumerate(zip(story.pairs, comparison.pairs, strict=True))

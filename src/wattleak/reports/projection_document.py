@@ -36,8 +36,8 @@ def _scenario_document(projection: Projection) -> dict[str, Any]:
         "terms": [
             {"name": row.name, "how": row.how, "energy_kwh": _estimate(row.kwh_per_day)} for row in projection.rows
         ],
-        "day": _amounts_document(projection.day),
-        "year": _amounts_document(projection.year),
+        "day": amounts_document(projection.day),
+        "year": amounts_document(projection.year),
         "places": [
             {
                 "region": place.region,
@@ -74,13 +74,14 @@ def _effect_document(effect: Effect) -> dict[str, Any]:
     return {
         "name": effect.name,
         "note": effect.note,
-        "day": _amounts_document(effect.day),
-        "year": _amounts_document(effect.year),
+        "day": amounts_document(effect.day),
+        "year": amounts_document(effect.year),
         "carbon_change": _estimate(effect.relative),
     }
 
 
-def _amounts_document(amounts: Amounts) -> dict[str, Any]:
+def amounts_document(amounts: Amounts) -> dict[str, Any]:
+    """Energy, carbon, money and water of a time or a number of jobs."""
     return {
         "energy_kwh": _estimate(amounts.energy_kwh),
         "carbon_kg": _estimate(amounts.carbon_kg),

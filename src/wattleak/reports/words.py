@@ -211,6 +211,14 @@ def quality_sentence(quality: QualityComparison) -> str:
     return said
 
 
+def quality_move(quality: QualityComparison) -> str:
+    """The state in a cell of a table, and by how much the figure moved."""
+    state = quality.state.value.replace("_", " ")
+    if quality.difference is None or quality.state is QualityState.IDENTICAL:
+        return state
+    return f"{state} {' '.join(units.difference(quality.difference, quality.low, quality.high))}".strip()
+
+
 def _every_block(blocks: int) -> str:
     return "the one block" if blocks == 1 else f"all {blocks} blocks"
 
