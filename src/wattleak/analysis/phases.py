@@ -55,24 +55,39 @@ def phases(trace: Trace, noted: Sequence[Noted], start_s: float, end_s: float) -
     rows.append(training)
     others = [item for item in noted if item.name != TRAINING and item.duration_s > 0]
     later = [item for item in others if item.moments and item.moments[0][0] >= last_s]
-    rows += [item for item in others if item not in later]
+    rows[-1:-1] = [item for item in others if item.inside == START_UP]
+    rows += [item for item in others if item not in later and item.inside != START_UP]
     if last_s < end_s:
         rows.append(Noted(AFTER, end_s - last_s, ((last_s, end_s),)))
     rows += [replace(item, inside=item.inside or AFTER) for item in later]
-    found = []
-    for item in rows:
-        energy_j, by_interval = _energy(trace, item, (last_s, end_s) if item.inside == AFTER else (first_s, last_s))
-        found.append(
-            Phase(
-                name=item.name,
-                duration_s=item.duration_s,
-                share=item.duration_s / whole_s,
-                energy_j=energy_j,
-                by_interval=by_interval,
-                inside=item.inside,
-            )
-        )
-    return tuple(found)
+    stretches = {START_UP: (start_s, first_s), AFTER: (last_s, end_s)}
+    return tuple(_phase(trace, item, stretches.get(item.inside or "", (first_s, last_s)), whole_s) for item in rows)
+
+
+def around_best(
+    trace: Trace, figure: str, best_s: float, last_s: float, start_s: float, end_s: float
+) -> tuple[Phase, ...]:
+    """The phases of a run whose training nobody understood, but which reported a figure of quality several times: until
+    its best report at `best_s`, from there to the last one, and what came after.
+    """
+    if not start_s < best_s < last_s <= end_s:
+        return ()
+    ends = (start_s, best_s, last_s, end_s)
+    names = (f"until the best {figure} was reported", f"after the best {figure}", "after the last report")
+    rows = [Noted(name, b - a, ((a, b),)) for name, a, b in zip(names, ends, ends[1:], strict=True) if b > a]
+    return tuple(_phase(trace, item, (start_s, end_s), end_s - start_s) for item in rows)
+
+
+def _phase(trace: Trace, item: Noted, stretch: tuple[float, float], whole_s: float) -> Phase:
+    energy_j, by_interval = _energy(trace, item, stretch)
+    return Phase(
+        name=item.name,
+        duration_s=item.duration_s,
+        share=item.duration_s / whole_s,
+        energy_j=energy_j,
+        by_interval=by_interval,
+        inside=item.inside,
+    )
 
 
 def _energy(trace: Trace, item: Noted, stretch: tuple[float, float]) -> tuple[Estimate | None, bool]:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wattleak.documents.meters import estimate_document, estimate_from_document
-from wattleak.model import Evidence, EvidenceLevel, Interval, Observations, Origin, Phase, Place
+from wattleak.model import (
+    AlsoSeen,
+    Evidence,
+    EvidenceLevel,
+    Interval,
+    Observations,
+    Origin,
+    PerSample,
+    Phase,
+    Place,
+    Severity,
+)
 
 if TYPE_CHECKING:
     from wattleak.documents.head import Document
@@ -29,6 +40,11 @@ def observations_document(observed: Observations) -> Document:
             }
             for phase in observed.phases
         ],
+        "also": [
+            {"name": item.name, "severity": item.severity.value, "evidence": evidence_document(item.evidence)}
+            for item in observed.also
+        ],
+        "per_sample": _per_sample_document(observed.per_sample),
         "notes": list(observed.notes),
         "prove": observed.prove,
     }
@@ -52,9 +68,33 @@ def observations_from_document(document: Document) -> Observations:
             )
             for item in document["phases"]
         ),
+        also=tuple(
+            AlsoSeen(item["name"], Severity(item["severity"]), evidence_from_document(item["evidence"]))
+            for item in document.get("also", ())  # runs stored before there were any
+        ),
+        per_sample=_per_sample(document.get("per_sample")),
         notes=tuple(document["notes"]),
         prove=document["prove"],
     )
+
+
+def _per_sample_document(item: PerSample | None) -> Document | None:
+    if item is None:
+        return None
+    return {
+        "samples": item.samples,
+        "steps": item.steps,
+        "energy_j": estimate_document(item.energy_j),
+        "duration_s": item.duration_s,
+        "pid": item.pid,
+    }
+
+
+def _per_sample(item: Document | None) -> PerSample | None:
+    energy_j = None if item is None else estimate_from_document(item["energy_j"])
+    if item is None or energy_j is None:
+        return None
+    return PerSample(item["samples"], item["steps"], energy_j, item["duration_s"], item["pid"])
 
 
 def evidence_document(item: Evidence) -> Document:

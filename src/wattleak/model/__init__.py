@@ -134,7 +134,9 @@ if TYPE_CHECKING:
     from wattleak.model.numbers import Estimate as Estimate
     from wattleak.model.numbers import Interval as Interval
     from wattleak.model.numbers import Origin as Origin
+    from wattleak.model.observations import AlsoSeen as AlsoSeen
     from wattleak.model.observations import Observations as Observations
+    from wattleak.model.observations import PerSample as PerSample
     from wattleak.model.observations import Phase as Phase
     from wattleak.model.observations import Place as Place
     from wattleak.model.recordings import (
@@ -215,7 +217,7 @@ _HOLDS = {
     "footprints": ("Term",),
     "numbers": ("Estimate", "Interval", "Origin"),
     "meters": ("Channel", "Clock", "Meter", "Part", "Quantity", "Unavailable"),
-    "observations": ("Observations", "Phase", "Place"),
+    "observations": ("AlsoSeen", "Observations", "PerSample", "Phase", "Place"),
     "recordings": (
         "Carbon",
         "ChannelEnergy",

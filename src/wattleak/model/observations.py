@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wattleak.model.numbers import Estimate
-    from wattleak.model.smells import Evidence, EvidenceLevel
+    from wattleak.model.smells import Evidence, EvidenceLevel, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,26 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoSeen:
+    """What a criterion saw that has no smell's room: a counter, but no page, no fix and no experiment of its own."""
+
+    name: str  # "loader-workers-started-again"; also the code of its evidence
+    severity: Severity
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class PerSample:
+    """What a sample of the training took, everything between the first step and the last counted in."""
+
+    samples: int
+    steps: int
+    energy_j: Estimate  # of one sample
+    duration_s: float  # of one sample
+    pid: int | None = None  # of the process that trained
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """Everything that was seen in one run."""
 
@@ -45,6 +65,8 @@ class Observations:
     places: tuple[Place, ...] = ()
     phases: tuple[Phase, ...] = ()
     notes: tuple[str, ...] = ()  # hooks that were turned off, probes that failed
+    prove: str | None = None  # what to type to have the smells of the script measured
     ranks: tuple[int, ...] = ()  # of a distributed training, those with an agent inside; (): it is none
     world: int | None = None  # ranks that the launcher spoke of
-    prove: str | None = None  # what to type to have the smells of the script measured
+    also: tuple[AlsoSeen, ...] = ()
+    per_sample: PerSample | None = None

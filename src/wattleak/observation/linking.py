@@ -20,12 +20,17 @@ _Key = tuple[str, str | None, int | None]  # code, real path, first line of the 
 
 
 def link(
-    findings: Iterable[Finding], evidence: Iterable[Evidence], names: Mapping[str, str], *, weak: Iterable[Finding] = ()
+    findings: Iterable[Finding],
+    evidence: Iterable[Evidence],
+    names: Mapping[str, str],
+    *,
+    weak: Iterable[Finding] = (),
+    corroborating: Iterable[Evidence] = (),
 ) -> tuple[Place, ...]:
     """Places in the order of how much is known of them, then as they stand in the code.
 
-    `names`: of the smells, by code. `weak`: findings that are told only where something was seen. Two findings of one
-    smell in one statement are one place.
+    `names`: of the smells, by code. `weak`: findings that are told only where something was seen; `corroborating`:
+    evidence that is told only where something is suspected. Two findings of one smell in one statement are one place.
     """
     statements = cache(_statements)  # each file is read once, and not kept
     seen: dict[_Key, list[Evidence]] = {}
@@ -35,6 +40,10 @@ def link(
         suspected.setdefault(key, finding)
     for item in evidence:
         seen.setdefault(_key(item.code, item.path, item.line, statements), []).append(item)
+    for item in corroborating:
+        key = _key(item.code, item.path, item.line, statements)
+        if key in suspected:
+            seen.setdefault(key, []).append(item)
     for finding in weak:
         key = _key(finding.code, str(finding.path), finding.line, statements)
         if key in seen:

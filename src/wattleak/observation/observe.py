@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.phases import TRAINING, Noted, phases
+from wattleak.analysis.phases import TRAINING, Noted, around_best, phases
 from wattleak.model import Observations
+from wattleak.observation.also_seen import also_seen
+from wattleak.observation.best import best_of, noted_best
 from wattleak.observation.linking import link
+from wattleak.observation.per_sample import per_sample
 from wattleak.observation.program import names_python, prove_command
 from wattleak.observation.ranks import note_of, ranks_of, told_once
 from wattleak.recorder.journal import JOURNAL
@@ -36,11 +39,20 @@ def observe(
     evidence, notes = judge(signals)
     ranks = ranks_of(signals)
     seen = {item.code for item in evidence}
+    went = _phases(folder, signals)
     processes = sum(process.pid is not None for process in signals.processes)
     return Observations(
         processes=processes,
-        places=link(findings, evidence, _names(used=bool(evidence or findings)), weak=weak),
-        phases=_phases(folder, signals),
+        places=link(
+            findings,
+            evidence,
+            _names(used=bool(evidence or findings)),
+            weak=weak,
+            corroborating=corroborating(signals, findings),
+        ),
+        phases=went,
+        also=also_seen(signals),
+        per_sample=per_sample(signals, _trainer(signals), went),
         ranks=tuple(ranks),
         world=max((process.world or 0 for process in ranks.values()), default=None),
         notes=(
@@ -71,6 +83,16 @@ def judge(signals: Signals) -> tuple[list[Evidence], list[str]]:
     return told_once(found, signals), notes
 
 
+def corroborating(signals: Signals, findings: Iterable[Finding]) -> list[Evidence]:
+    """What says something only of lines that are suspected: asked of the smells that are."""
+    suspected = {finding.code for finding in findings}
+    found: list[Evidence] = []
+    for room in rooms() if suspected else ():
+        if room.corroborate is not None and room.smell.code in suspected:
+            found += room.corroborate(signals)
+    return found
+
+
 def _names(*, used: bool) -> dict[str, str]:
     return {smell.code: smell.name for smell in all_smells()} if used else {}
 
@@ -96,12 +118,16 @@ def _noticed(signals: Signals) -> Iterable[str]:
 
 def _phases(folder: Path, signals: Signals) -> tuple[Phase, ...]:
     noted = _noted(signals)
-    if not noted:
+    best = best_of(signals, _trainer(signals))
+    if not noted and best is None:
         return ()
     recording = read_recording(folder / JOURNAL)
     start_s = recording.started_s if recording.started_s is not None else float(recording.start["t"])
     end_s = float(recording.exited["t"]) if recording.exited is not None else recording.last_s
-    return phases(recording.trace, noted, start_s, end_s)
+    if best is not None and not noted:
+        return around_best(recording.trace, best.figure, best.best_s, best.last_s, start_s, end_s)
+    after_best = None if best is None else noted_best(best, noted)
+    return phases(recording.trace, noted if after_best is None else [*noted, after_best], start_s, end_s)
 
 
 def _trainer(signals: Signals) -> Process | None:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wattleak.model import EvidenceLevel
 from wattleak.reports import units
 
 if TYPE_CHECKING:
-    from wattleak.model import Evidence, EvidenceLevel, Observations, Phase, Place
+    from wattleak.model import AlsoSeen, Evidence, Observations, PerSample, Phase, Place
 
 _COUNTS = 1e6  # whole numbers below it are written as such
 NOT_SEEN = "suspected by a scan; not seen in this run"
+ALSO = "also"  # in the place of a code, for what has none
+NO_ROOM = "no smell of wattleak's: there is no page, fix or experiment for it"
+_BATCHES = "BAT001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,14 @@ class ObservedStory:
 def tell_observed(observed: Observations) -> ObservedStory:
     """Everything that is to be said of it."""
     return ObservedStory(
-        places=tuple(_place(place) for place in observed.places),
-        phases=tuple(_phase(phase) for phase in observed.phases),
+        places=(
+            *(_place(place, observed.per_sample) for place in observed.places),
+            *(_also(item) for item in observed.also),
+        ),
+        phases=(
+            *(_phase(phase) for phase in observed.phases),
+            *(() if observed.per_sample is None else (_of_a_sample(observed.per_sample),)),
+        ),
         notes=observed.notes,
         prove=observed.prove,
     )
@@ -57,18 +67,38 @@ def places_seen(observed: Observations) -> set[str]:
     return {f"{place.code} {_where(place)}".rstrip() for place in observed.places if place.evidence}
 
 
-def _where(place: Place) -> str:
+def _where(place: Place | Evidence) -> str:
     where = "" if place.path is None else _shown(place.path)
     return f"{where}:{place.line}" if where and place.line else where
 
 
-def _place(place: Place) -> PlaceStory:
+def _place(place: Place, cost: PerSample | None) -> PlaceStory:
     text = [line for item in place.evidence for line in (item.message, _figure(item))]
+    if cost is not None and place.code == _BATCHES and any(item.pid == cost.pid for item in place.evidence):
+        text.append(f"a sample of the training took {_energy_of(cost)}")
     if place.measured is not None:
         text.append(place.measured)
     if place.suspicion is not None:
         text.append(f"a scan suspects it too: {place.suspicion}" if text else f"{place.suspicion} ({NOT_SEEN})")
     return PlaceStory(place.level, place.code, place.name, _where(place), tuple(text))
+
+
+def _also(item: AlsoSeen) -> PlaceStory:
+    evidence = item.evidence
+    text = (evidence.message, _figure(evidence), f"{item.severity.value}; {NO_ROOM}")
+    return PlaceStory(EvidenceLevel.SEEN, ALSO, item.name, _where(evidence), text)
+
+
+def _energy_of(cost: PerSample) -> str:
+    value, interval = units.with_range(cost.energy_j, "J")
+    return f"{value} {interval} ({cost.energy_j.origin.value}), {units.duration(cost.duration_s)}"
+
+
+def _of_a_sample(cost: PerSample) -> PhaseStory:
+    value, interval = units.with_range(cost.energy_j, "J")
+    made = f"{cost.samples:,} samples in {cost.steps:,} steps"
+    note = f"{units.duration(cost.duration_s)} · {made} · {cost.energy_j.origin.value}"
+    return PhaseStory("one sample", value, interval, note)
 
 
 def _figure(item: Evidence) -> str:

@@ -12,6 +12,7 @@ and, where a run can show the smell, a `probe.py` beside it:
 
     probe(signals) -> evidence               what was observed in a run (wattleak.signals), as model.Evidence: a counter
                                              beyond its threshold, never a guess; nothing where nothing was observed
+    corroborate(signals) -> evidence         optional: counts that mean something only in a line that a scan suspects
 
 A rule asks `wattleak.source` what names stand for (see its docstring), across files where it must.
 
@@ -80,6 +81,7 @@ class Room:
     line: int  # where its SMELL is defined
     detect_variables: DetectVariables | None = None
     probe: Probe | None = None
+    corroborate: Probe | None = None
 
 
 def all_smells() -> tuple[Smell, ...]:
@@ -174,19 +176,21 @@ def _room(module: ModuleType) -> Room:
         raise OwnFailure(
             f"{file}:{line}: this smell lacks SMELL, detect or inject", "write them; see wattleak.smells.registry"
         )
-    return Room(smell, detect, inject, file, line, getattr(module, "detect_variables", None), _probe(module, file))
+    variables = getattr(module, "detect_variables", None)
+    return Room(smell, detect, inject, file, line, variables, *_probes(module, file))
 
 
-def _probe(module: ModuleType, file: Path) -> Probe | None:
+def _probes(module: ModuleType, file: Path) -> tuple[Probe | None, Probe | None]:
+    """`probe` and `corroborate` of the room."""
     if not (file.parent / "probe.py").is_file():
-        return None
-    name = f"{module.__name__.rpartition('.')[0]}.probe"
-    probe: Probe | None = getattr(importlib.import_module(name), "probe", None)
+        return None, None
+    found = importlib.import_module(f"{module.__name__.rpartition('.')[0]}.probe")
+    probe: Probe | None = getattr(found, "probe", None)
     if not callable(probe):
         raise OwnFailure(
             f"{file.parent / 'probe.py'}: there is no probe(signals) here", "write it; see wattleak.smells.registry"
         )
-    return probe
+    return probe, getattr(found, "corroborate", None)
 
 
 def _line_of_smell(file: Path) -> int:

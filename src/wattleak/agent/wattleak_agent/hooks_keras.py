@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 
+from .hooks_debugging import debugging_of
 from .hooks_tensorflow import functions_of, is_eager
 from .keras_models import ModelsOfKeras
 from .spent import Spent
@@ -110,6 +111,9 @@ class _Keras:
                 loop.rows_steps += fit.calls * int(getattr(fit.model, "steps_per_execution", 1) or 1)
                 loop.told_rows = fit.told
         loop.noted = 0  # its fact has changed, though no step was made
+        if getattr(fit.model, "run_eagerly", False) and loop.count:
+            text = "run_eagerly is on: the step is not traced into a graph, each of its operations is run alone"
+            debugging_of(self._agent).tell("run_eagerly", text, loop.count, loop.site)
         self._note_best(fit, getattr(history, "history", {}).get("val_loss") or [])
 
     def _failed_fit(self, fit: _Fit | None) -> None:

@@ -3,6 +3,7 @@
 steps, memory, holder    where a function traced with an optimizer in it is called (hooks_keras tells)
 traced                   by the code of a function: calls, traces, and how long the calls took that traced
 evaluation               by place: tapes that were gone before anybody asked them for a gradient
+read                     tensorflow_reads
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 import weakref
 
 from .steps import caller, steps_of
+from .tensorflow_reads import ReadsOfTensorFlow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def register(agent: Agent) -> None:
     functions_of(agent)
     agent.when_imported(_PACKAGE + "eager.polymorphic_function.polymorphic_function", functions_of(agent).install)
     agent.when_imported(_PACKAGE + "eager.backprop", Tapes(agent).install)
+    agent.when_imported(_PACKAGE + "framework.ops", ReadsOfTensorFlow(agent).install)
     agent.when_imported(_PACKAGE + "framework.ops", lambda ops: steps_of(agent).sizes.append(_sizes(ops.EagerTensor)))
 
 

@@ -99,6 +99,8 @@ class Steps:
         self._agent = agent
         self.sizes: list[Callable[[Any], tuple[int, int, bool] | None]] = []
         self.device_reader: Callable[[Loop], tuple[str, Callable[[], int], int | None] | None] | None = None
+        self.at_first: list[Callable[[Loop], object]] = []  # called with the first step, again in a fork
+        self.polls: list[Callable[[], object]] = []  # called every few steps
         self._host = host_reader()
         self._clear()
         agent.at_flush(self._facts, reset=self._clear)
@@ -135,6 +137,10 @@ class Steps:
                     self._retire(self._loops.pop(number))
         return loop
 
+    def leader_number(self) -> int | None:
+        """Of the loop that makes the steps now; None: no step was made."""
+        return None if self._leader is None else self._leader.number
+
     def loops(self) -> list[Loop]:
         """All of them, the first one first."""
         return self._done + list(self._loops.values())
@@ -145,6 +151,8 @@ class Steps:
         self.total += 1
         if self.first_s is None:
             self.first_s = min(loop.first_s, now_s)
+            for begin in self.at_first:
+                begin(loop)
         self.last_s = now_s
         leader = self._leader
         if leader is not loop:
@@ -163,6 +171,8 @@ class Steps:
             ):
                 self._look(loop, now_s, frame)
         if not loop.count & 7:
+            for poll in self.polls:
+                poll()
             self._agent.tick()
 
     def _follow(self, loop: Loop) -> None:
@@ -289,6 +299,12 @@ def steps_of(agent: Agent) -> Steps:
     if steps is None:
         steps = _of_agent[id(agent)] = Steps(agent)
     return steps
+
+
+def steps_so_far(agent: Agent) -> int:
+    """Steps of training that were counted; 0 where no framework with steps was imported."""
+    steps = _of_agent.get(id(agent))
+    return 0 if steps is None else steps.total
 
 
 def caller(depth: int = 1) -> FrameType | None:

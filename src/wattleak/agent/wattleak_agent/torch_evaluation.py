@@ -75,6 +75,11 @@ class Evaluations:
                 register.register_module_forward_hook(self._agent.guard(self._returned)),
             ]
 
+    @property
+    def running(self) -> bool:
+        """Whether an evaluation has begun in which nobody has asked for a gradient."""
+        return self._began_s is not None and not self._used
+
     def give_up(self) -> None:
         """The program compiles: torch.compile warns of hooks for all modules, and compiles again for them."""
         self.off = True

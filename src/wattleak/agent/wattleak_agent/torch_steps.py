@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import weakref
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from .agent import Agent
     from .steps import Loop, Site, Steps
+    from .torch_evaluation import Evaluations
 
 _monotonic = time.monotonic
 _FEWEST = 4  # batches of a reading that is judged
@@ -105,13 +107,15 @@ def _sizes(tensor: type) -> Callable[[Any], tuple[int, int, bool] | None]:
 class Loaders:
     """Times the batches of all loaders, and knows which are read for nothing."""
 
-    def __init__(self, agent: Agent, optimizers: Optimizers) -> None:
+    def __init__(self, agent: Agent, optimizers: Optimizers, evaluations: Evaluations) -> None:
         self._agent = agent
         self._optimizers = optimizers
+        self._evaluations = evaluations
         self._readings: weakref.WeakKeyDictionary[Any, _Reading] = weakref.WeakKeyDictionary()
         self._reading: _Reading | None = None  # that gave the last batch
         self._iterator: Any = None  # of that reading, by weak reference
         self._trained: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()  # loaders of training
+        self._known: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()  # all loaders
         self._sites: dict[Site | None, dict[str, Any]] = {}
         agent.at_flush(self._facts, reset=self._clear)
 
@@ -120,6 +124,7 @@ class Loaders:
         self._reading = self._iterator = None
 
     def install(self, data: Any) -> None:
+        self._is_grad_enabled = sys.modules["torch"].is_grad_enabled
         self._agent.around(data.DataLoader, "__iter__", self.begin, self.begun)
         self._agent.around(data._BaseDataLoaderIter, "__next__", self.ask, self.given)
 
@@ -137,9 +142,16 @@ class Loaders:
         fact["readings"] += 1
         fact["start_s"] += _monotonic() - token
         fact["workers"] = getattr(loader, "num_workers", None)
+        if loader not in self._known:
+            self._known[loader] = True
+            fact["loaders"] += 1
+        started = bool(fact["workers"]) and iterator not in self._readings  # persistent workers keep their iterator
+        fact["started"] += started
         fact["persistent"] = bool(getattr(loader, "persistent_workers", False))
         fact["data"] = type(getattr(loader, "dataset", None)).__name__
-        self._readings[iterator] = _Reading(fact, weakref.ref(loader), self._optimizers.steps.total)
+        self._readings[iterator] = _Reading(fact, weakref.ref(loader), self._optimizers.steps.total, started=started)
+        if self._iterator is not None and self._iterator() is iterator:
+            self._iterator = None  # of persistent workers: another way through
 
     def _fact(self, site: Site | None) -> dict[str, Any] | None:
         fact = self._sites.get(site)
@@ -156,6 +168,9 @@ class Loaders:
                 "rows": 0,
                 "wait_s": 0.0,  # until a batch came
                 "start_s": 0.0,  # until the iterator was there
+                "loaders": 0,  # different ones
+                "started": 0,  # readings that workers were started for
+                "first_wait_s": 0.0,  # of those, for the first batch
                 "idle": 0,  # readings to the end in which nothing was done with the batches, after a training
                 "idle_s": 0.0,
                 "device": None,
@@ -177,8 +192,9 @@ class Loaders:
         tensor = _first(batch)
         rows = _rows(tensor)
         optimizers = self._optimizers
-        optimizers.rows += rows
-        optimizers.waited_s += now_s - token
+        if not self._evaluations.running and self._is_grad_enabled():
+            optimizers.rows += rows  # of an evaluation they are no rows of the next step
+            optimizers.waited_s += now_s - token
         if reading is None:
             return
         fact = reading.fact
@@ -189,6 +205,8 @@ class Loaders:
             reading.between_s += token - reading.last_s
         else:
             reading.kept = weakref.ref(tensor) if rows else None
+            if reading.started:
+                fact["first_wait_s"] += now_s - token
         reading.batches += 1
         reading.wait_s += now_s - token
         if reading.batches == 2 and optimizers.steps.total > reading.step:
@@ -227,12 +245,13 @@ class Loaders:
 class _Reading:
     """One way through a loader."""
 
-    __slots__ = ("batches", "between_s", "fact", "judged", "kept", "last_s", "loader", "step", "wait_s")
+    __slots__ = ("batches", "between_s", "fact", "judged", "kept", "last_s", "loader", "started", "step", "wait_s")
 
-    def __init__(self, fact: dict[str, Any], loader: Any, step: int) -> None:
+    def __init__(self, fact: dict[str, Any], loader: Any, step: int, *, started: bool) -> None:
         self.fact = fact
         self.loader = loader
         self.step = step  # the number of steps that were made when it began
+        self.started = started  # together with workers
         self.batches = 0
         self.wait_s = 0.0
         self.between_s = 0.0  # from a batch to the request for the next, summed

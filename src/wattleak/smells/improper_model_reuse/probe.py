@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wattleak.smells.improper_model_reuse.again import compiled_again, fitted_again
+from wattleak.smells.improper_model_reuse.recompiled import recompiled
 from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def probe(signals: Signals) -> Iterator[Evidence]:
             yield _of_traces(fact, traces, calls)
     yield from fitted_again(signals)
     yield from compiled_again(signals)
+    yield from recompiled(signals)
 
 
 def _of_models(fact: Fact, taken_over: float, same: float) -> Evidence:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wattleak.smells.noted import evidence_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wattleak.model import Evidence
     from wattleak.signals import Fact, Signals
@@ -18,6 +18,7 @@ UPDATE = 0.10  # of a step: the update of the parameters, which does the same wh
 _FEWEST_STEPS = 200
 CALLS = 50.0  # of predict at one place
 ROWS_OF_A_CALL = 4.0
+_MANY_ROWS = 32.0  # in a call that is set beside it
 FULL = 0.92  # of the memory of a device, with the allocator having had to start over
 _TOLD_APART = 2.0  # times as many rows as there were, or half
 
@@ -28,10 +29,11 @@ def probe(signals: Signals) -> Iterator[Evidence]:
         rows, steps = fact.number("rows") or 0.0, fact.number("rows_steps") or 0.0
         if rows and steps:
             yield from _of_steps(fact, rows / steps, steps)
-    for fact in signals.of("predict"):
+    predictions = list(signals.of("predict"))
+    for fact in predictions:
         calls, rows = fact.number("calls") or 0.0, fact.number("rows") or 0.0
         if calls >= CALLS and 0.0 < rows <= ROWS_OF_A_CALL * calls:
-            yield _of_calls(fact, calls, rows / calls)
+            yield _of_calls(fact, calls, rows / calls, _in_batches(fact, predictions))
     for fact in signals.of("allocator"):
         peak_b, capacity_b = fact.number("peak_b") or 0.0, fact.number("capacity_b") or 0.0
         if (fact.number("retries") or 0.0) > 0.0 and peak_b > FULL * capacity_b > 0.0:
@@ -71,7 +73,20 @@ def _of_steps(fact: Fact, rows: float, steps: float) -> Iterator[Evidence]:
         )
 
 
-def _of_calls(fact: Fact, calls: float, rows: float) -> Evidence:
+def _in_batches(fact: Fact, predictions: Sequence[Fact]) -> str:
+    """What a row took where this program predicted many at once: another model or other data, perhaps, so no saving."""
+    found = []
+    for other in predictions:
+        calls, rows, seconds = (other.number(name) or 0.0 for name in ("calls", "rows", "s"))
+        if other.process == fact.process and calls and seconds and rows / calls >= _MANY_ROWS:
+            found.append((seconds / rows, rows / calls, other.line))
+    if not found:
+        return ""
+    row_s, rows, line = min(found)
+    return f"; a call in line {line} took {rows:.0f} rows at once, {1000 * row_s:.3g} ms for each"
+
+
+def _of_calls(fact: Fact, calls: float, rows: float, beside: str) -> Evidence:
     seconds = fact.number("s") or 0.0
     return evidence_at(
         fact,
@@ -81,7 +96,7 @@ def _of_calls(fact: Fact, calls: float, rows: float) -> Evidence:
         unit="rows",
         threshold=ROWS_OF_A_CALL,
         message=f"predict was called {calls:.0f} times here with {rows:.3g} rows on average, "
-        f"{1000 * seconds / calls:.3g} ms a call: every call sets up a data set and callbacks of its own",
+        f"{1000 * seconds / calls:.3g} ms a call: every call sets up a data set and callbacks of its own{beside}",
         cost_s=seconds,
     )
 

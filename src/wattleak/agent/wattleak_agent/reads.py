@@ -1,0 +1,162 @@
+"""Values that a program reads from tensors: each time, the host waits until the device has computed them.
+
+read     by place in the user's own code: how many, in how many steps, how long the calls took, on which device
+phase    host-device synchronisation: seconds of all such calls between the first and the last step, wherever the call
+         stands; only of values that lay on an accelerator. On a CPU nothing is queued, and nobody waits.
+
+What a library reads (a gradient scaler, a progress bar) is in the phase, but has no place of the user's.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+
+from .steps import steps_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from .agent import Agent
+
+_MOST = 512
+_FEWEST = 16  # steps in which a place must read before it is noted
+_monotonic = time.monotonic
+
+
+class _Read:
+    """One expression that reads."""
+
+    __slots__ = ("at", "code", "count", "device", "first", "how", "line", "s", "steps")
+
+    def __init__(self, code: Any, line: int, how: str, device: str, first: int) -> None:
+        self.code = code
+        self.line = line
+        self.how = how
+        self.device = device
+        self.first = first  # steps that had been made when it read for the first time
+        self.at = -1  # when it read last
+        self.count = self.steps = 0
+        self.s = 0.0
+
+
+class Reads:
+    """Follows what `watch` is told to. `on_device(value, result)`: the name of the accelerator it lay on, or None."""
+
+    def __init__(self, agent: Agent, framework: str, device_of: Callable[[Any, Any], str | None]) -> None:
+        self._agent = agent
+        self._framework = framework
+        self._device_of = device_of
+        self._steps = steps_of(agent)
+        self._note = agent.guard(self._noted)
+        self._undo: list[Callable[[], object]] = []
+        self._inside = False  # of a call that is made of others: print(t) reads its values one by one
+        self._clear()
+        agent.at_flush(self._facts, reset=self._clear)
+
+    def _clear(self) -> None:
+        self._reads: dict[Any, _Read] = {}
+        self._pending_s = self._waited_s = 0.0  # since the last step; before it
+        self._step = 0
+
+    def watch(self, owner: type, name: str, how: str, *, nested: bool = False) -> None:
+        """Time every call of the method `owner.name`, which is put back by `leave`."""
+        original = getattr(owner, name, None)
+        if original is None:
+            return
+        held = vars(owner).get(name)
+        note = self._note
+
+        @functools.wraps(original)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            if self._inside:
+                return original(*args, **kwargs)
+            began_s = _monotonic()
+            if nested:
+                self._inside = True
+                try:
+                    result = original(*args, **kwargs)
+                finally:
+                    self._inside = False
+            else:
+                result = original(*args, **kwargs)
+            note(args[0], result, began_s, how, sys._getframe(1))
+            return result
+
+        setattr(owner, name, watched)
+        if held is None:
+            self._undo.append(lambda: delattr(owner, name))
+        else:
+            self._undo.append(lambda: setattr(owner, name, held))
+
+    def leave(self) -> None:
+        """Put everything back: a compiler would see what stands around it."""
+        undo, self._undo = self._undo, []
+        for put_back in undo:
+            put_back()
+
+    def _noted(self, value: Any, result: Any, began_s: float, how: str, frame: Any) -> None:
+        taken_s = _monotonic() - began_s
+        total = self._steps.total
+        if not total:
+            return
+        code = frame.f_code
+        key = code, frame.f_lasti
+        read = self._reads.get(key)
+        if read is None:
+            device = self._device_of(value, result)
+            if device is None or len(self._reads) >= _MOST:
+                return
+            read = self._reads[key] = _Read(code, frame.f_lineno, how, device, total)
+        read.count += 1
+        read.s += taken_s
+        if read.at != total:
+            read.at = total
+            read.steps += 1
+        if read.device != "cpu":
+            if self._step != total:
+                self._step = total
+                self._waited_s += self._pending_s
+                self._pending_s = 0.0
+            self._pending_s += taken_s
+
+    def _facts(self) -> Iterator[dict[str, Any]]:
+        total = self._steps.total
+        lines: dict[tuple[str, int], dict[str, Any]] = {}
+        for read in list(self._reads.values()):
+            if read.steps < _FEWEST or not self._agent._places.is_own_file(read.code.co_filename):
+                continue
+            file, line, function = self._agent._places.named(read.code, read.line)
+            fact = lines.setdefault(
+                (file, line),
+                {
+                    "k": "read",
+                    "key": f"{file}:{line}",
+                    "framework": self._framework,
+                    "file": file,
+                    "line": line,
+                    "function": function,
+                    "how": read.how,
+                    "device": read.device,
+                    "reads": 0,
+                    "s": 0.0,
+                    "steps": 0,
+                    "of_steps": total - read.first + 1,
+                },
+            )
+            fact["reads"] += read.count
+            fact["s"] += read.s
+            fact["steps"] = max(fact["steps"], read.steps)
+        yield from lines.values()
+        name = "host-device synchronisation"
+        if self._waited_s:
+            yield {
+                "k": "phase",
+                "key": f"{name} {self._framework}",
+                "name": name,
+                "s": self._waited_s,
+                "in": "training",
+            }

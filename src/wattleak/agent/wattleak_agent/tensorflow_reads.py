@@ -1,0 +1,50 @@
+"""TensorFlow: values that are read from tensors, once a training has begun."""
+
+from __future__ import annotations
+
+from .reads import Reads
+from .steps import steps_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .agent import Agent
+    from .steps import Loop
+
+_PLAIN = {
+    "numpy": ".numpy()",
+    "__float__": "float()",
+    "__int__": "int()",
+    "__index__": "an index",
+    "__bool__": "a condition",
+    "__array__": "an array of NumPy",
+}
+_OF_OTHERS = {"__repr__": "print()", "__str__": "print()", "__format__": "a formatted text"}
+
+
+class ReadsOfTensorFlow:
+    """Begins with the first step. A graph is traced with tensors of another kind, which this does not touch."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._reads = Reads(agent, "tensorflow", _device)
+        self._agent = agent
+        self._on = False
+
+    def install(self, ops: Any) -> None:
+        self._tensor = next(kind for kind in ops.EagerTensor.__mro__ if "numpy" in vars(kind))
+        steps_of(self._agent).at_first.append(self._agent.guard(self._begin))
+
+    def _begin(self, _loop: Loop) -> None:
+        if self._on:
+            return
+        self._on = True
+        for name, how in _PLAIN.items():
+            self._reads.watch(self._tensor, name, how)
+        for name, how in _OF_OTHERS.items():
+            self._reads.watch(self._tensor, name, how, nested=True)
+
+
+def _device(value: Any, _result: Any) -> str | None:
+    name = str(value.device)
+    return "cpu" if "CPU" in name or not name else name.rpartition("device:")[2]
