@@ -46,6 +46,7 @@ WITH_WORDS = {
     "smells": "smells",
     "tune": "tune",
     "models": "models",
+    "frameworks": "frameworks",
 }
 
 

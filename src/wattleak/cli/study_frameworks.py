@@ -71,6 +71,7 @@ def run_study(args: Namespace, settings: Settings) -> int:
     from wattleak.analysis.frameworks import frameworks_of
     from wattleak.cli.ready_made import identity_of, run_part, write_page
     from wattleak.reports.frameworks_document import frameworks_document
+    from wattleak.reports.frameworks_html import frameworks_sections
     from wattleak.reports.parts import part_document, parts_document
     from wattleak.workloads.data import load
 
@@ -90,7 +91,8 @@ def run_study(args: Namespace, settings: Settings) -> int:
         return ExitCode.DONE
     found = frameworks_of(finished.experiment, target)
     front = front_of(finished.experiment)
-    write_page(finished, settings, args, front=None if isinstance(front, str) else front)
+    sections = frameworks_sections(found)
+    write_page(finished, settings, args, front=None if isinstance(front, str) else front, first=sections)
     if args.json:
         part = part_document("training", finished.experiment, finished.comparison, **frameworks_document(found))
         more: dict[str, Any] = {"data": data.describe(), "versions": versions, "left_out": left_out}
