@@ -36,18 +36,27 @@ def matrix(lines: Sequence[Conclusion], metric: str) -> list[tuple[str, ...]]:
 
 
 def fleet_table(lines: Sequence[Conclusion], savings: Savings | str) -> list[tuple[str, ...]]:
-    """Head and rows: joules of a run, and what a fleet of them comes to. Nothing where no energy is known."""
+    """Head and rows: joules of a run, and what a fleet of them comes to. Nothing where no energy is known.
+
+    The verdict stands here, too: joules that cost quality must not be taken for a saving.
+    """
     if isinstance(savings, str):
         return []
     money = any(one.fleet.money is not None for one in savings.by_name.values())
-    head = ("saving", "energy a run", "[95 %]", f"energy, {savings.of}", "[95 %]", "CO2e", "[95 %]")
+    head = ("energy and CO2e", "a run", "[95 %]", savings.of, "[95 %]", "CO2e", "[95 %]")
     rows = []
     for line in lines:
         found = savings.by_name.get(line.label)
         cells = [_NONE, "", _NONE, "", _NONE, ""] if found is None else _amounts(found)
         cost = [] if not money else _money(found, savings.currency)
-        rows.append((line.label, *cells, *cost))
-    return [(*head, "money", "[95 %]") if money else head, *rows]
+        rows.append((_short(line), *cells, *cost, words.VERDICTS[line.verdict]))
+    more = ("money", "[95 %]") if money else ()
+    return [(*head, *more, "verdict"), *rows]
+
+
+def _short(line: Conclusion) -> str:
+    """What a line is of; which measures are in it is said below."""
+    return line.name if line.what == ONE else line.what
 
 
 def _row(line: Conclusion, metric: str) -> tuple[str, ...]:
@@ -55,7 +64,7 @@ def _row(line: Conclusion, metric: str) -> tuple[str, ...]:
     shown = ("", "")
     if change is not None and change.change is not None:
         shown = units.change_with_interval(change.change, change.low, change.high)
-    return (line.label, *shown, words.quality_move(line.quality), verdict(line))
+    return (_short(line), *shown, words.quality_move(line.quality), verdict(line))
 
 
 def verdict(line: Conclusion) -> str:
@@ -89,6 +98,9 @@ def _money(found: Saving | None, currency: str) -> list[str]:
 
 def statements(lines: Sequence[Conclusion], savings: Savings | str, metric: str) -> Iterator[str]:
     """What must be known to read the matrix, and what it advises."""
+    for line in lines:
+        if line.what != ONE:
+            yield line.label
     trades = [line.name for line in lines if line.verdict is Verdict.TRADE_OFF and line.what == ONE]
     if trades:
         yield f"TRADE-OFF: {'; '.join(trades)} saves and makes the result worse: it is no saving"
@@ -131,7 +143,7 @@ def render_conclusions(lines: Sequence[Conclusion], savings: Savings | str, metr
     fleet = fleet_table(lines, savings)
     if fleet:
         first, *others = fleet
-        text += ["", *columns(others, style, head=first, right=range(1, len(first)))]
+        text += ["", *columns(others, style, head=first, right=range(1, len(first) - 1), roles=roles)]
     text.append("")
     for said in statements(lines, savings, metric):
         begin, *rest = wrapped(said, style)
@@ -146,7 +158,7 @@ def conclusions_section(lines: Sequence[Conclusion], savings: Savings | str, met
     fleet = fleet_table(lines, savings)
     if fleet:
         first, *others = fleet
-        parts.append(table(first, others, numbers=range(1, len(first)), label=first[0]))
+        parts.append(table(first, others, numbers=range(1, len(first) - 1), label=first[0]))
     said = (tag("li", text) for text in statements(lines, savings, metric))
     return section("conclusions", _TITLE, *parts, tag("ul", *said))
 
