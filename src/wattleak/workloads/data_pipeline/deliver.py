@@ -211,7 +211,9 @@ def _training(asked: Task) -> Training | None:
 def _learn(training: Training, images: Any, labels: Any) -> None:  # noqa: ANN401 - arrays, or tensors of a DataLoader
     import torch  # noqa: PLC0415 - it is there when there is a training
 
-    training.step(torch.as_tensor(images), torch.as_tensor(labels))
+    # What Parquet and TensorFlow deliver cannot be written to, which torch warns of when it does not copy.
+    given = [one if isinstance(one, torch.Tensor) else torch.tensor(one) for one in (images, labels)]
+    training.step(*given)
 
 
 def _in_row_order(kept: Sequence[tuple[Any, Any, Any]]) -> Arrays:
