@@ -1,0 +1,232 @@
+"""The tables of `study compression`: what each variant costs, weighs and gets right; as text and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from wattleak.analysis.serving import PERCENTILES, latency_figure
+from wattleak.model import QualityState, Verdict
+from wattleak.reports import units, words
+from wattleak.reports.columns import columns
+from wattleak.reports.wrapping import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wattleak.analysis.compression_costs import CompressionCost, Cost
+    from wattleak.analysis.paired_share import PairedShare
+    from wattleak.analysis.plane import Mean
+    from wattleak.model import Comparison, Estimate, PairComparison
+    from wattleak.reports.style import Style
+
+_NOT_MEASURED = "-"
+_AS_LARGE = 0.02  # files within 2 % are "as large": names and headers differ by less
+_DEAR = 2.0  # times the cost of float32, from which it is said why
+
+
+def render_compression(
+    costs: Sequence[CompressionCost], comparison: Comparison, left_out: Sequence[tuple[str, str]], *, style: Style
+) -> str:
+    """Two tables, what follows from them, and how to read them. Ends without a line end."""
+    cost_head = (
+        "variant",
+        "CPU/1,000",
+        "energy/1,000",
+        "alone: CPU/1,000",
+        *(f"p{percent}" for percent in PERCENTILES),
+    )
+    model_head = (
+        "variant",
+        "size",
+        "numbers",
+        "not zero",
+        "accuracy",
+        "points [95 %]",
+        "images",
+        "convert",
+        "pays back",
+    )
+    lines = [
+        *columns(map(_cost_row, costs), style, head=cost_head, right=range(1, len(cost_head))),
+        "",
+        *columns(map(_model_row, costs), style, head=model_head, right=range(1, len(model_head))),
+        "",
+    ]
+    for sentence in findings(costs, comparison):
+        lines += wrapped(sentence, style)
+    for name, why in left_out:
+        lines += wrapped(f"left out: {name}: {why}", style, role="warning")
+    for sentence in _explained(costs):
+        lines += wrapped(sentence, style, role="faint")
+    return "\n".join(lines)
+
+
+def findings(costs: Sequence[CompressionCost], comparison: Comparison) -> tuple[str, ...]:
+    """What these measurements say that a name like "pruned" or "float16" hides."""
+    if not costs:
+        return ()
+    base, pairs = costs[0], {pair.candidate: pair for pair in comparison.pairs}
+    return tuple(
+        sentence
+        for cost in costs[1:]
+        if cost.name in pairs
+        for sentence in (*_of_zeros(base, cost, pairs[cost.name]), *_of_few_bits(cost, pairs[cost.name]))
+    )
+
+
+def compression_document(costs: Sequence[CompressionCost]) -> list[dict[str, Any]]:
+    """The key `variants_compressed` of a part: a row for each, in SI units."""
+    return [
+        {
+            "name": cost.name,
+            "runs": cost.runs,
+            "size_b": cost.size_b,
+            "parameters": cost.parameters,
+            "nonzero": cost.nonzero,
+            "accuracy": cost.accuracy,
+            "accuracy_on_the_same_images": _change_document(cost.change),
+            "batched_per_1000": _cost_document(cost.batched),
+            "single_per_1000": _cost_document(cost.single),
+            **{latency_figure(percent): asdict(found) for percent, found in cost.latency_s.items()},
+            "convert_s": cost.convert_s,
+            "convert_cpu_s": cost.convert_cpu_s,
+            "convert_energy_j": _estimate_document(cost.convert_energy_j),
+            "pays_back_after_inferences": cost.pays_back,
+            "native_arithmetic": cost.native,
+        }
+        for cost in costs
+    ]
+
+
+# -- what follows ----------------------------------------------------------------------------------------------------
+
+
+def _of_zeros(base: CompressionCost, cost: CompressionCost, pair: PairComparison) -> Iterator[str]:
+    """Zeros in a dense array."""
+    zeros = 1 - cost.nonzero / cost.parameters
+    if cost.parameters != base.parameters or zeros < 0.1:
+        return
+    ratio = cost.size_b / base.size_b
+    if abs(ratio - 1) > _AS_LARGE:
+        return
+    verdict = {
+        Verdict.EQUAL: "an inference costs the same",
+        Verdict.SAVING: "and yet an inference costs less",
+        Verdict.TRADE_OFF: "and yet an inference costs less",
+        Verdict.COSTS_MORE: "an inference even costs more",
+    }.get(pair.verdict, "no change of the cost of an inference is shown")
+    yield (
+        f"{cost.name}: {_percent(zeros)} of its numbers are zero, the file is as large as before "
+        f"({units.memory(cost.size_b)}), and {verdict}{_changed(pair)}: zeros are stored and multiplied like any number"
+    )
+
+
+def _of_few_bits(cost: CompressionCost, pair: PairComparison) -> Iterator[str]:
+    """Arithmetic that this CPU imitates."""
+    change = pair.metrics.get(pair.primary_metric)
+    if cost.native is not False or change is None or change.change is None or pair.verdict is not Verdict.COSTS_MORE:
+        return
+    if 1 + change.change >= _DEAR:
+        yield (
+            f"{cost.name}: {units.number(1 + change.change)} times the {words.noun(pair.primary_metric)} of "
+            f"{pair.reference}, for this CPU has no instructions for such numbers and the library imitates them; the "
+            "file is smaller all the same"
+        )
+
+
+def _changed(pair: PairComparison) -> str:
+    metric = pair.metrics.get(pair.primary_metric)
+    if metric is None or metric.change is None:
+        return ""
+    return f" ({' '.join(units.change_with_interval(metric.change, metric.low, metric.high)).strip()})"
+
+
+def _explained(costs: Sequence[CompressionCost]) -> Iterator[str]:
+    yield (
+        "CPU and energy of 1,000 images, in batches and alone (one image a request), of the process tree; start-up, "
+        "conversion and warm-up are apart. CPU and latency: mean over runs with its 95 % range. p50, p95,"
+        " p99: latency alone"
+    )
+    origins = sorted({one.batched.energy_j.origin.value for one in costs if one.batched and one.batched.energy_j})
+    if origins:
+        yield f"energy: median over runs, its range that of the reading; origin: {', '.join(origins)}"
+    yield (
+        "points: accuracy against the float weights as trained, on the same images; their range is about other images, "
+        "for these weights (Bonett and Price 2012). images: what that says; quality below: what the runs say"
+    )
+    yield "convert: wall time of compressing; pays back: inferences in batches after which it has saved what it took"
+    lacking = [f"p{percent}" for percent in PERCENTILES if any(percent not in one.latency_s for one in costs)]
+    if lacking:
+        yield f"no {', '.join(lacking)} where a run has too few requests (p50 takes 2, p95 20, p99 100)"
+
+
+# -- rows and cells --------------------------------------------------------------------------------------------------
+
+
+def _cost_row(cost: CompressionCost) -> tuple[str, ...]:
+    return (
+        cost.name,
+        _NOT_MEASURED if cost.batched is None else _ranged(cost.batched.cpu_s),
+        _energy(cost.batched),
+        _NOT_MEASURED if cost.single is None else _ranged(cost.single.cpu_s),
+        *(_ranged(cost.latency_s.get(percent)) for percent in PERCENTILES),
+    )
+
+
+def _model_row(cost: CompressionCost) -> tuple[str, ...]:
+    return (
+        cost.name,
+        units.memory(cost.size_b),
+        f"{cost.parameters:,}",
+        f"{_percent(cost.nonzero / cost.parameters)}",
+        f"{cost.accuracy:.4f}",
+        *_points(cost.change),
+        _NOT_MEASURED if cost.convert_s is None else units.duration(cost.convert_s),
+        _NOT_MEASURED if cost.pays_back is None else f"{float(f'{cost.pays_back:.2g}'):,.0f}",
+    )
+
+
+def _points(change: PairedShare | None) -> tuple[str, str]:
+    if change is None:
+        return _NOT_MEASURED, _NOT_MEASURED
+    if change.state is QualityState.IDENTICAL:
+        return "0", "identical"
+    shown = units.difference(100 * change.difference, 100 * change.low, 100 * change.high)
+    return " ".join(shown), change.state.value
+
+
+def _energy(cost: Cost | None) -> str:
+    if cost is None or cost.energy_j is None:
+        return _NOT_MEASURED
+    return " ".join(units.with_range(cost.energy_j, "J"))
+
+
+def _ranged(mean: Mean | None) -> str:
+    if mean is None:
+        return _NOT_MEASURED
+    if mean.low is None or mean.high is None:
+        return units.quantity(mean.value, "s")
+    return " ".join(units.interval_in_unit(mean.value, mean.low, mean.high, "s"))
+
+
+def _percent(fraction: float) -> str:
+    return f"{units.number(100 * fraction)} %"
+
+
+def _change_document(change: PairedShare | None) -> dict[str, Any] | None:
+    return None if change is None else {**asdict(change), "state": change.state.value}
+
+
+def _cost_document(cost: Cost | None) -> dict[str, Any] | None:
+    if cost is None:
+        return None
+    return {
+        "cpu_s": asdict(cost.cpu_s),
+        "duration_s": asdict(cost.duration_s),
+        "energy_j": _estimate_document(cost.energy_j),
+    }
+
+
+def _estimate_document(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else {**asdict(estimate), "origin": estimate.origin.value}
