@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "run a ready-made experiment on one smell, or on all"
 
-READY_MADE = ("models", "frameworks", "data")
+READY_MADE = ("models", "inference", "frameworks", "compression", "data", "combined", "devices")
 """Studies that are of no smell: module `cli/study_NAME.py` each, with SUMMARY, OPTIONS (names of its own options as
 argparse keeps them; --full and --only are made here, for those that name them), configure(group) and
 run_study(args, settings) -> exit code. What they share is in cli/ready_made.py and reports/parts.py."""

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from argparse import Namespace, _ArgumentGroup
     from collections.abc import Sequence
 
-    from wattleak.analysis.model_costs import Busy, ModelCost, Shape
+    from wattleak.analysis.model_costs import ModelCost, Shape
     from wattleak.analysis.pareto import Front
     from wattleak.cli.ready_made import Finished, Part
     from wattleak.cli.settings import Settings
-    from wattleak.model import Experiment
     from wattleak.workloads.data import ImageData
     from wattleak.workloads.image_models import ImageModel
 
@@ -70,11 +69,11 @@ def run_study(args: Namespace, settings: Settings) -> int:
     """Run the parts that have not been run yet; table, verdicts and report of each."""
     import json
 
-    from wattleak.cli.ready_made import identity_of, run_part, write_page
+    from wattleak.cli.ready_made import identity_of, images_of, run_part, write_page
     from wattleak.reports.models import study_document
 
     _refuse(args)
-    data, note = _data(args, settings)
+    data, note = images_of(args, settings, _DATA)
     plans = _plans(args, settings)
     weights, about_weights = _weights(args, plans)
     facts = (f"data: {data.describe()}", *([note] if note else []), about_weights)
@@ -151,23 +150,20 @@ def _shapes(plan: Plan, data: ImageData) -> dict[str, Shape]:
 
     shapes = {}
     for model in plan.models:
-        counted = count_operations(model, int(_word(plan.words, "--image-size") or model.side), data.classes)
+        counted = count_operations(model, _number(plan.words, "--image-size") or model.side, data.classes)
         assert counted.training_flops is not None
         shapes[model.name] = Shape(model.title, counted.parameters, counted.forward_flops, counted.training_flops)
     return shapes
 
 
-def _word(words: Sequence[str], option: str) -> str | None:
-    """The value of an option in a command line; the last one counts."""
-    found = None
-    for place, word in enumerate(words):
-        if word == option and place + 1 < len(words):
-            found = words[place + 1]
-        elif word.startswith(f"{option}="):
-            found = word.partition("=")[2]
+def _number(words: Sequence[str], option: str) -> int | None:
+    """The whole number behind an option in a command line."""
+    from wattleak.cli.ready_made import value_of
+
+    found = value_of(words, option)
     if found is not None and not found.isdigit():
         raise UsageError(f"{option} {found} is no number", f"write {option} 64")
-    return found
+    return None if found is None else int(found)
 
 
 # -- what comes of it ------------------------------------------------------------------------------------------------
@@ -176,24 +172,10 @@ def _word(words: Sequence[str], option: str) -> str | None:
 def _costed(plan: Plan, finished: Finished, data: ImageData) -> Costed:
     from wattleak.analysis.candidates import front_of
     from wattleak.analysis.model_costs import model_costs
+    from wattleak.cli.ready_made import busy_of
 
     experiment = finished.experiment
-    return Costed(finished, model_costs(experiment, _shapes(plan, data), _busy(experiment)), front_of(experiment))
-
-
-def _busy(experiment: Experiment) -> dict[str, Busy]:
-    """Utilisation of every run whose journal is still there."""
-    from wattleak.analysis.model_costs import Busy
-    from wattleak.analysis.utilisation import cpu_utilisation, device_utilisation
-    from wattleak.recorder.trace import read_recording
-
-    found = {}
-    for run in experiment.runs:
-        journal = run.measurement.journal
-        if journal is not None and Path(journal).is_file():
-            trace = read_recording(Path(journal)).trace
-            found[run.id] = Busy(cpu_utilisation(trace), device_utilisation(trace))
-    return found
+    return Costed(finished, model_costs(experiment, _shapes(plan, data), busy_of(experiment)), front_of(experiment))
 
 
 def _show(costed: Costed, args: Namespace) -> None:
@@ -228,23 +210,6 @@ def _refuse(args: Namespace) -> None:
     if args.full and (args.steps is not None or getattr(args, "for") is not None):
         raise UsageError("--full trains to the end, and --steps or --for end a run early", "leave one of them out")
     refuse_require(args)
-
-
-def _data(args: Namespace, settings: Settings) -> tuple[ImageData, str]:
-    """The images, and what to say where they are not those of the published study."""
-    import os
-
-    from wattleak.workloads.data import load
-
-    if settings.data_dir is not None:
-        os.environ["WATTLEAK_DATA_DIR"] = str(settings.data_dir)  # the programs look there too
-    if args.data is not None:
-        return load(args.data, download=True), ""
-    try:
-        return load(_DATA), ""
-    except UsageError as error:
-        note = f"note: {error.message}; these images stand in for it. --data {_DATA} downloads it"
-        return load(), note
 
 
 def _weights(args: Namespace, plans: Sequence[Plan]) -> tuple[str, str]:

@@ -40,6 +40,9 @@ def test_clocks_begin_with_what_they_are_and_go_down_to_60_percent_in_steps_that
     assert clock_levels("unlocked", Lock(1500, 1650), h200).levels == ("1500-1650", "unlocked")
     with pytest.raises(UsageError, match="no clock of 1201 MHz"):
         clock_levels("1201", None, h200)
+    for wrong in ("fast", "1410-1200", "0", "-5"):
+        with pytest.raises(UsageError, match="no clock to lock a GPU to"):
+            clock_levels(wrong, None, h200)
     with pytest.raises(UsageError, match="no other clocks"):
         clock_levels("unlocked", None, h200)
 
