@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from wattleak.inferring import inference as inference
     from wattleak.recorder.client import measure as measure
     from wattleak.recorder.client import measured as measured
     from wattleak.recorder.client import report_metric as report_metric
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "measure", "measured", "report_metric", "report_output", "scan", "step"]
+__all__ = ["__version__", "inference", "measure", "measured", "report_metric", "report_output", "scan", "step"]
 
 _HOME = {
+    "inference": "wattleak.inferring",
     "measure": "wattleak.recorder.client",
     "measured": "wattleak.recorder.client",
     "report_metric": "wattleak.recorder.client",
