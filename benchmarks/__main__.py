@@ -46,6 +46,11 @@ WITH_WORDS = {
     "smells": "smells",
     "tune": "tune",
     "models": "models",
+    "devices": "devices",
+    "data": "data",
+    "combined": "combined",
+    "compression": "compression",
+    "inference": "inference",
     "frameworks": "frameworks",
 }
 
