@@ -102,11 +102,7 @@ def test_a_real_run_from_training_to_report(wattleak: CommandLine, stripes: str,
         (("--only", "float32,int4"), "--only: there is no 'int4' in this study"),
         (("--only", "int8-dynamic,int8-static"), "the reference is float32"),
         (("--steps", "5"), "end a run before its accuracy is known"),
-        (("--require", "saving"), "--require judges one comparison"),
-        (("--weights", "none"), "--weights belongs to study models"),
-        (("--", "--sparsity", "2"), "--sparsity is a share"),
         (("--", "--no-such-option"), "unrecognized arguments: --no-such-option"),
-        (("--data", "no-such-data"), "there is no data set or file called 'no-such-data'"),
     ],
 )
 @needs_torch

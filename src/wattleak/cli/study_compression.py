@@ -53,7 +53,7 @@ def configure(group: _ArgumentGroup) -> None:
 def run_study(args: Namespace, settings: Settings) -> int:
     """Run the parts that have not been run yet; tables, verdicts and report of each."""
     from wattleak.cli.ready_made import identity_of, per_sample, refuse_require, run_part, write_page
-    from wattleak.reports.compression import compression_document, findings
+    from wattleak.reports.compression import compression_document, compression_section, findings
     from wattleak.reports.parts import part_document, parts_document
 
     refuse_require(args)
@@ -75,7 +75,7 @@ def run_study(args: Namespace, settings: Settings) -> int:
         if finished is None:  # a dry run
             continue
         costs = _costs(finished)
-        write_page(finished, settings, args)
+        write_page(finished, settings, args, first=[compression_section(costs, finished.comparison)])
         parts.append(
             part_document(
                 plan.part.name,

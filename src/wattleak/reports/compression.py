@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from wattleak.analysis.paired_share import PairedShare
     from wattleak.analysis.plane import Mean
     from wattleak.model import Comparison, Estimate, PairComparison
+    from wattleak.reports.markup import Html
     from wattleak.reports.style import Style
+
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""Head and rows; all columns but the first hold numbers."""
 
 _NOT_MEASURED = "-"
 _AS_LARGE = 0.02  # files within 2 % are "as large": names and headers differ by less
@@ -29,37 +33,45 @@ def render_compression(
     costs: Sequence[CompressionCost], comparison: Comparison, left_out: Sequence[tuple[str, str]], *, style: Style
 ) -> str:
     """Two tables, what follows from them, and how to read them. Ends without a line end."""
-    cost_head = (
-        "variant",
-        "CPU/1,000",
-        "energy/1,000",
-        "alone: CPU/1,000",
-        *(f"p{percent}" for percent in PERCENTILES),
-    )
-    model_head = (
-        "variant",
-        "size",
-        "numbers",
-        "not zero",
-        "accuracy",
-        "points [95 %]",
-        "images",
-        "convert",
-        "pays back",
-    )
-    lines = [
-        *columns(map(_cost_row, costs), style, head=cost_head, right=range(1, len(cost_head))),
-        "",
-        *columns(map(_model_row, costs), style, head=model_head, right=range(1, len(model_head))),
-        "",
-    ]
+    lines: list[str] = []
+    for head, rows in (cost_table(costs), model_table(costs)):
+        lines += [*columns(rows, style, head=head, right=range(1, len(head))), ""]
     for sentence in findings(costs, comparison):
         lines += wrapped(sentence, style)
     for name, why in left_out:
         lines += wrapped(f"left out: {name}: {why}", style, role="warning")
-    for sentence in _explained(costs):
+    for sentence in explained(costs):
         lines += wrapped(sentence, style, role="faint")
     return "\n".join(lines)
+
+
+def compression_section(costs: Sequence[CompressionCost], comparison: Comparison) -> Html:
+    """For the page of the experiment, before its verdicts."""
+    from wattleak.reports.html import section  # noqa: PLC0415 - all of the page, which text does without
+    from wattleak.reports.markup import table, tag  # noqa: PLC0415 - as above
+
+    return section(
+        "compression",
+        "What each way to compress costs, and what it loses",
+        *(
+            table(head, rows, numbers=range(1, len(head)), label=label)
+            for (head, rows), label in ((cost_table(costs), "cost"), (model_table(costs), "size and accuracy"))
+        ),
+        *(tag("p", sentence, class_="warning") for sentence in findings(costs, comparison)),
+        *(tag("p", sentence) for sentence in explained(costs)),
+    )
+
+
+def cost_table(costs: Sequence[CompressionCost]) -> Table:
+    """What 1,000 inferences cost, and how long one takes."""
+    head = ("variant", "CPU/1,000", "energy/1,000", "alone: CPU/1,000", *(f"p{percent}" for percent in PERCENTILES))
+    return head, [_cost_row(cost) for cost in costs]
+
+
+def model_table(costs: Sequence[CompressionCost]) -> Table:
+    """What the model weighs and gets right, and what compressing it took."""
+    head = ("variant", "size", "numbers", "not zero", "accuracy", "points [95 %]", "images", "convert", "pays back")
+    return head, [_model_row(cost) for cost in costs]
 
 
 def findings(costs: Sequence[CompressionCost], comparison: Comparison) -> tuple[str, ...]:
@@ -76,7 +88,7 @@ def findings(costs: Sequence[CompressionCost], comparison: Comparison) -> tuple[
 
 
 def compression_document(costs: Sequence[CompressionCost]) -> list[dict[str, Any]]:
-    """The key `variants_compressed` of a part: a row for each, in SI units."""
+    """The key `compressed` of a part: a row for each, in SI units."""
     return [
         {
             "name": cost.name,
@@ -142,7 +154,8 @@ def _changed(pair: PairComparison) -> str:
     return f" ({' '.join(units.change_with_interval(metric.change, metric.low, metric.high)).strip()})"
 
 
-def _explained(costs: Sequence[CompressionCost]) -> Iterator[str]:
+def explained(costs: Sequence[CompressionCost]) -> Iterator[str]:
+    """How to read the tables."""
     yield (
         "CPU and energy of 1,000 images, in batches and alone (one image a request), of the process tree; start-up, "
         "conversion and warm-up are apart. CPU and latency: mean over runs with its 95 % range. p50, p95,"
