@@ -44,13 +44,13 @@ def test_a_small_one_to_the_end(wattleak: CommandLine) -> None:
     assert npy["files_b"] > 256 * 64 * 64
     assert jpeg["later_epochs"]["cpu_per_1000_s"] > npy["later_epochs"]["cpu_per_1000_s"]
     assert npy["later_epochs"]["energy_per_1000_j"] is None or npy["later_epochs"]["energy_per_1000_j"]["value"] > 0
-    assert formats["comparison"]["pairs"][0]["quality"]["state"] != "identical"  # JPEG delivers other pixels
+    assert formats["comparisons"][0]["quality"]["state"] != "identical"  # JPEG delivers other pixels
     for part in (formats, access):
         for run in part["runs"]:  # what the program saw of itself is in what the recorder saw of the whole
             if run["read_b"] is not None and "first_storage_b" in run["quality"]:
                 assert run["read_b"] >= run["quality"]["first_storage_b"] + run["quality"]["later_storage_b"]
     assert {one["wrong_samples"] for one in access["costs"]} == {0}
-    assert all(one["quality"]["state"] == "identical" for one in access["comparison"]["pairs"])
+    assert all(one["quality"]["state"] == "identical" for one in access["comparisons"])
     if len(access["design"]["factors"]) == 2:  # the files could be dropped from the page cache
         cold = [one for one in access["costs"] if one["levels"]["page-cache"] == "cold"]
         assert all(one["later_epochs"]["storage_b"] >= one["files_b"] for one in cold)
@@ -61,7 +61,7 @@ def test_a_small_one_to_the_end(wattleak: CommandLine) -> None:
     again = wattleak("study", "data", "--resume", document["study_id"], "--only", "npy,jpeg,access", *words[:-1])
     assert again.returncode == 0, again.stderr
     assert "256 of 256 samples are not what was stored" in again.stdout.replace("\n  ", " ")
-    assert formats["experiment"] in again.stdout  # taken from the store
+    assert formats["experiment_id"] in again.stdout  # taken from the store
 
 
 @pytest.mark.parametrize(

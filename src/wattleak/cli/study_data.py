@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wattleak.cli.ready_made import Finished, Part
     from wattleak.cli.settings import Settings
     from wattleak.experiment.factors import Treatments
+    from wattleak.model import Experiment
     from wattleak.workloads.data import ImageData
     from wattleak.workloads.data_pipeline.formats import Format
 
@@ -84,6 +85,7 @@ def run_study(args: Namespace, settings: Settings) -> int:
     import json
     import shutil
 
+    from wattleak.analysis.data_costs import data_costs
     from wattleak.cli.ready_made import identity_of, run_part, write_page
     from wattleak.reports.data_study import data_part_document, study_document
 
@@ -104,10 +106,10 @@ def run_study(args: Namespace, settings: Settings) -> int:
         if finished is None:  # a dry run
             continue
         write_page(finished, settings, args)
-        costs, effects = _found(finished)
+        costs, effects = data_costs(finished.experiment), effects_of(finished.experiment)
         documents.append(data_part_document(part.name, finished.experiment, finished.comparison, costs, effects))
         if not args.json and not args.quiet:
-            _show(finished, args)
+            _show(finished, costs, effects, args)
     if args.json and documents:
         print(json.dumps(study_document(identity, documents, data.describe(), made, notes)))
     if not args.dry_run and not args.keep_files:
@@ -255,26 +257,27 @@ def _with_metric(settings: Settings, part: str) -> Settings:
 # -- what comes of it ------------------------------------------------------------------------------------------------
 
 
-def _found(finished: Finished) -> tuple[tuple[DataCost, ...], dict[str, tuple[LevelEffect, ...]]]:
-    from wattleak.analysis.data_costs import cpu_per_sample, data_costs, level_effects, time_per_sample
+def effects_of(experiment: Experiment) -> dict[str, tuple[LevelEffect, ...]]:
+    """What the levels of each factor change in CPU time and in wall time."""
+    from wattleak.analysis.data_costs import cpu_per_sample, level_effects, time_per_sample
 
-    experiment = finished.experiment
     factors = [factor.name for factor in experiment.plan.design.factors]
     figures = {"CPU time": cpu_per_sample, "wall time": time_per_sample}
-    effects = {
+    found = {
         figure: tuple(one for factor in factors for one in level_effects(experiment, factor, read))
         for figure, read in figures.items()
     }
-    return data_costs(experiment), {figure: found for figure, found in effects.items() if found}
+    return {figure: effects for figure, effects in found.items() if effects}
 
 
-def _show(finished: Finished, args: Namespace) -> None:
+def _show(
+    done: Finished, costs: Sequence[DataCost], effects: Mapping[str, Sequence[LevelEffect]], args: Namespace
+) -> None:
     from wattleak.cli.terminal import style_for
     from wattleak.reports.data_study import render_data_part
 
-    costs, effects = _found(finished)
     style = style_for(sys.stdout, args)
-    print(render_data_part(finished.part.title, finished.experiment, finished.comparison, costs, effects, style=style))
+    print(render_data_part(done.part.title, done.experiment, done.comparison, costs, effects, style=style))
     print()
 
 

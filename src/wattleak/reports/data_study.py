@@ -148,13 +148,16 @@ def render_data_part(
     )
 
 
-def _effect_lines(effects: Mapping[str, Sequence[LevelEffect]], style: Style) -> list[str]:
-    """A table for each factor: one row for each move, one column for each figure."""
+def effect_tables(effects: Mapping[str, Sequence[LevelEffect]]) -> list[list[tuple[str, ...]]]:
+    """A table for each factor, head first: one row for each move, one column for each figure."""
     figures = list(effects)
     moves = effects[figures[0]] if figures else ()
-    lines = [style.paint("what a level changes, per sample, dropping of pages left out", "strong")] if moves else []
+    tables = []
     for factor in dict.fromkeys(one.factor for one in moves):
         places = [place for place, one in enumerate(moves) if one.factor == factor]
+        others = ", ".join(moves[places[0]].others)
+        share = f"[{100 * moves[places[0]].confidence:.1f} %]"
+        head = (factor, f"at {others}" if others else "", *(f"{figure} {share}" for figure in figures))
         rows = [
             (
                 f"{moves[place].base} → {moves[place].level}",
@@ -163,11 +166,18 @@ def _effect_lines(effects: Mapping[str, Sequence[LevelEffect]], style: Style) ->
             )
             for place in places
         ]
-        others = ", ".join(moves[places[0]].others)
-        lines += columns(rows, style, head=(factor, f"at {others}" if others else "", *figures))
-        share = 100 * moves[places[0]].confidence
-        lines.append(style.paint(f"  intervals of {share:.1f} %: those of one column hold together", "faint"))
-    return lines
+        tables.append([head, *rows])
+    return tables
+
+
+def _effect_lines(effects: Mapping[str, Sequence[LevelEffect]], style: Style) -> list[str]:
+    tables = effect_tables(effects)
+    if not tables:
+        return []
+    lines = [style.paint("what a level changes, per sample, dropping of pages left out", "strong")]
+    for head, *rows in tables:
+        lines += columns(rows, style, head=head)
+    return [*lines, style.paint("  the intervals of one column hold together at 95 %", "faint")]
 
 
 def _change(effect: LevelEffect) -> str:
