@@ -33,6 +33,40 @@ for epoch in range(6):
 print("trained")
 """
 
+EPOCHS = """\
+import json
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+device = "cuda" if torch.cuda.is_available() else "cpu"
+data = TensorDataset(torch.ones(320, 64), torch.ones(320, 1))
+model = torch.nn.Linear(64, 1).to(device)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+for accuracy in (0.5, 0.9, 0.7, 0.8):
+    total = 0.0
+    for rows, targets in DataLoader(data, batch_size=16):
+        optimizer.zero_grad()
+        loss = (model(rows.to(device)) - targets.to(device)).square().mean()
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    model.eval()
+    with torch.no_grad():
+        for rows, targets in DataLoader(data, batch_size=160):
+            model(rows.to(device))
+    model.train()
+    print("WATTLEAK", json.dumps({"accuracy": accuracy}))
+"""
+REPORTING = """\
+import time
+import wattleak
+
+for accuracy in (0.5, 0.9, 0.7):
+    time.sleep(0.1)
+    wattleak.report_metric("accuracy", accuracy)
+"""
+
 
 def test_the_agent_is_on_says_so_and_reports(wattleak: CommandLine) -> None:
     done = wattleak("measure", "--json", "--", PYTHON, "-c", "raise SystemExit(7)")
@@ -108,3 +142,30 @@ def test_an_experiment_with_probes_says_what_was_seen_in_the_runs(wattleak: Comm
     said = {path.read_text() for path in wattleak.folder.glob(".wattleak/runs/*/stdout.txt")}
     assert "none\n" not in said
     assert "seen in the runs of A: no smell" in done.stdout
+
+
+@pytest.mark.torch
+def test_reads_of_a_value_the_best_epoch_and_a_sample(wattleak: CommandLine) -> None:
+    (wattleak.folder / "train.py").write_text(EPOCHS)
+    observed = wattleak.document("measure", "--", PYTHON, "train.py")["observed"]
+
+    (read,) = [place for place in observed["places"] if place["code"] == "SYN001"]
+    (item,) = read["evidence"]
+    if item["cost_s"] and "on a CPU" in item["message"]:  # where there is an accelerator, the words are others
+        assert "80 times (.item()) in 80 of 80 steps" in item["message"] or "79 times" in item["message"]
+    assert (read["level"], read["line"]) == ("seen", EPOCHS[: EPOCHS.index("total += ")].count("\n") + 1)
+    phases = {phase["name"]: phase for phase in observed["phases"]}
+    after = phases["after the best epoch (accuracy)"]
+    assert after["inside"] == "training"
+    assert 0 < after["duration_s"] < phases["training"]["duration_s"]
+    # 20 steps in each of 4 epochs; the first one ends where the training is seen to begin; no row of an evaluation
+    assert (observed["per_sample"]["steps"], observed["per_sample"]["samples"]) == (80, 79 * 16)
+
+
+def test_a_program_that_only_reports_is_told_around_its_best_report(wattleak: CommandLine) -> None:
+    (wattleak.folder / "own.py").write_text(REPORTING)
+    observed = wattleak.document("measure", "--", PYTHON, "own.py")["observed"]
+
+    names = [phase["name"] for phase in observed["phases"]]
+    assert names[:2] == ["until the best accuracy was reported", "after the best accuracy"]
+    assert observed["phases"][1]["duration_s"] >= 0.1

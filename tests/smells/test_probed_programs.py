@@ -1,7 +1,8 @@
 """The probes on real programs, through `wattleak measure`: what has a smell is seen at its line, the rest is silent.
 
-`probed/seen` has the line in a comment, `probed/silent` holds what looks like a smell and is none; and the bad and good
-programs of the studies. All of one framework run under one measurement, each in a process of its own.
+`probed/seen` has the line in a comment (`also` is for what has no room), `probed/silent` holds what looks like a smell
+and is none; and the bad and good programs of the studies. All of one framework run under one measurement, each in a
+process of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ STUDIES = {
     "MOD001": (SMELLS / "improper_model_reuse", ("--epochs", "4", "--train-images", "128", "--batch", "16")),
     "REF001": (SMELLS / "unreleased_tensor_references", ("--train-images", "1984", "--batch", "32")),
     "BAT001": (SMELLS / "minibatch_mismatch", ("--train-images", "300")),
+    "DAT006": (SMELLS / "data_read_to_count", ("--train-images", "320", "--batch", "32")),
 }
 
 
@@ -64,6 +66,10 @@ class Seen:
             for item in place["evidence"]:
                 where = (place["code"], Path(item["path"] or "").name, item["line"])
                 self.by_program.setdefault(programs[item["pid"]], set()).add(where)
+        for also in self.document["observed"]["also"]:
+            item = also["evidence"]
+            where = (also["name"], Path(item["path"] or "").name, item["line"])
+            self.by_program.setdefault(programs[item["pid"]], set()).add(where)
 
     def of(self, path: Path) -> set[tuple[str, str, int]]:
         """(code, file, line) of what was seen in a program."""
@@ -85,7 +91,7 @@ def small_images(folder: Path) -> Path:
 
 def marked(path: Path) -> set[tuple[str, str, int]]:
     lines = path.read_text(encoding="utf-8").splitlines()
-    marks = ((number, re.search(r"# seen: (\w+)", line)) for number, line in enumerate(lines, 1))
+    marks = ((number, re.search(r"# (?:seen|also): ([\w-]+)", line)) for number, line in enumerate(lines, 1))
     return {(mark[1], path.name, number) for number, mark in marks if mark}
 
 
@@ -119,15 +125,17 @@ def test_torch_hard_negatives_are_silent(torch: Seen) -> None:
 
 
 @pytest.mark.torch
-def test_torch_anomaly_mode_is_a_note(torch: Seen) -> None:
-    (note,) = [note for note in torch.document["observed"]["notes"] if "anomaly mode" in note]
-    assert "10 steps" in note
-    assert "torch_anomaly_mode.py:5" in note
+def test_torch_anomaly_mode_is_told_with_its_steps(torch: Seen) -> None:
+    (told,) = [
+        item["evidence"] for item in torch.document["observed"]["also"] if "anomaly" in item["evidence"]["message"]
+    ]
+    assert (told["counter"], told["value"]) == ("steps made with anomaly mode on", 10)
 
 
 @pytest.mark.torch
 def test_torch_studies(torch: Seen) -> None:
     expected = {"MOD001": "model = build_model(data)", "REF001": "kept.append(", "BAT001": "optimizer.step()"}
+    expected["DAT006"] = "len(list(loader))"
     for (code, kind), (path, _) in torch.studies.items():
         wanted = {(code, path.name, line_of(path, expected[code]))} if kind == "bad" else set()
         assert torch.of(path) == wanted, path
@@ -146,6 +154,7 @@ def test_keras_hard_negatives_are_silent(keras: Seen) -> None:
 @pytest.mark.keras
 def test_keras_studies(keras: Seen) -> None:
     expected = {"MOD001": "model = build_model(data)", "REF001": "kept.append(", "BAT001": "model.fit("}
+    expected["DAT006"] = "len(list(batches))"
     for (code, kind), (path, _) in keras.studies.items():
         wanted = {(code, path.name, line_of(path, expected[code]))} if kind == "bad" else set()
         assert keras.of(path) == wanted, path

@@ -74,7 +74,7 @@ def around_best(
         return ()
     ends = (start_s, best_s, last_s, end_s)
     names = (f"until the best {figure} was reported", f"after the best {figure}", "after the last report")
-    rows = [Noted(name, b - a, ((a, b),)) for name, a, b in zip(names, ends, ends[1:], strict=True) if b > a]
+    rows = [Noted(name, b - a, ((a, b),)) for name, a, b in zip(names, ends[:-1], ends[1:], strict=True) if b > a]
     return tuple(_phase(trace, item, (start_s, end_s), end_s - start_s) for item in rows)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wattleak.analysis.phases import Noted, phases
+from wattleak.analysis.phases import Noted, around_best, phases
 from wattleak.model import Channel, Estimate, Origin, Part, Quantity, Sample, Trace
 
 WATTS_PER_CPU = 10.0
@@ -83,3 +83,24 @@ def test_without_any_energy_the_time_is_told():
     found = by_name(phases(blind, [TRAINING], 0.0, 40.0))
     assert found["training"].duration_s == 32.0
     assert found["training"].energy_j is None
+
+
+def test_what_lies_in_the_start_up_stands_behind_it_and_is_split_from_its_energy():
+    compiling = Noted("compiling", 1.0, (), "start-up")
+    found = phases(SCRIPT, [TRAINING, compiling], 0.0, 40.0)
+    assert [phase.name for phase in found][:3] == ["start-up", "compiling", "training"]
+    assert found[1].inside == "start-up"
+    assert found[1].energy_j.value == pytest.approx(4 * 1 * WATTS_PER_CPU / 4)
+
+
+def test_a_training_that_nobody_understood_is_told_around_its_best_report():
+    found = around_best(SCRIPT, "accuracy", 24.0, 36.0, 0.0, 40.0)
+    assert [phase.name for phase in found] == [
+        "until the best accuracy was reported",
+        "after the best accuracy",
+        "after the last report",
+    ]
+    assert found[1].energy_j.value == pytest.approx(12 * 2 * WATTS_PER_CPU)
+    assert sum(phase.duration_s for phase in found) == 40.0
+    assert around_best(SCRIPT, "accuracy", 24.0, 24.0, 0.0, 40.0) == ()
+    assert len(around_best(SCRIPT, "accuracy", 24.0, 40.0, 0.0, 40.0)) == 2

@@ -70,3 +70,9 @@ def test_a_weak_suspicion_is_told_only_where_something_was_seen(script):
     assert link([], [], NAMES, weak=[suspected(script, 2)]) == ()
     (place,) = link([], [seen(script, 4)], NAMES, weak=[suspected(script, 2)])
     assert (place.level, place.suspicion) == (EvidenceLevel.SEEN, "looks bad")
+
+
+def test_what_says_something_only_of_suspected_lines_is_told_of_them_alone(script):
+    places = link([suspected(script, 2)], [], NAMES, corroborating=[seen(script, 3), seen(script, 5)])
+    assert [(place.level, place.line, len(place.evidence)) for place in places] == [(EvidenceLevel.SEEN, 2, 1)]
+    assert link([], [], NAMES, corroborating=[seen(script, 3)]) == ()

@@ -6,7 +6,19 @@ from dataclasses import replace
 
 from unit.reports import report_examples as examples
 from wattleak.documents import measurement_document, measurement_from_document
-from wattleak.model import Estimate, Evidence, EvidenceLevel, Interval, Observations, Origin, Phase, Place
+from wattleak.model import (
+    AlsoSeen,
+    Estimate,
+    Evidence,
+    EvidenceLevel,
+    Interval,
+    Observations,
+    Origin,
+    PerSample,
+    Phase,
+    Place,
+    Severity,
+)
 from wattleak.reports.html import render_measurement_html
 from wattleak.reports.markdown import render_measurement as render_markdown
 from wattleak.reports.style import Style
@@ -82,3 +94,28 @@ def test_a_run_without_probes_says_nothing_of_them():
     text = render_measurement(examples.modelled_measurement(), style=Style(color=False, unicode=True))
     assert "seen at run time" not in text
     assert "joules went" not in text
+
+
+def test_what_has_no_room_and_what_a_sample_took_are_told_too():
+    workers = replace(SEEN, code="workers", counter="starts", value=5, unit="", threshold=2, interval=None, cost_b=None)
+    batches = replace(workers, code="BAT001", message="one row a step")
+    place = Place("BAT001", "minibatch-mismatch", EvidenceLevel.SEEN, "/home/me/train.py", 14, None, (batches,))
+    cost = PerSample(40_960, 640, Estimate(0.0002, 0.0001, 0.0004, Origin.MODELLED), 0.001, pid=77)
+    also = (AlsoSeen("loader-workers-started-again", Severity.INFO, workers),)
+    measurement = replace(MEASUREMENT, observed=replace(OBSERVED, places=(place,), also=also, per_sample=cost))
+
+    assert measurement_from_document(measurement_document(measurement)) == measurement
+    for text in (render_measurement(measurement, style=Style(color=False, unicode=True)), render_markdown(measurement)):
+        assert "also loader-workers-started-again" in text
+        assert "info; no smell of wattleak's" in text
+        assert "one sample" in text
+        assert "40,960 samples in 640 steps" in text
+    text = " ".join(render_measurement(measurement, style=Style(color=False, unicode=True)).split())
+    assert "a sample of the training took 200 µJ [100, 400] (modelled), 1.00 ms" in text
+
+
+def test_a_run_stored_before_there_was_more_to_say_is_still_read():
+    document = measurement_document(MEASUREMENT)
+    for name in ("also", "per_sample"):
+        del document["observed"][name]
+    assert measurement_from_document(document) == MEASUREMENT

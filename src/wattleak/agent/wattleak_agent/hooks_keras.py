@@ -15,6 +15,7 @@ from .hooks_tensorflow import functions_of, is_eager
 from .keras_models import ModelsOfKeras
 from .spent import Spent
 from .steps import caller, steps_of
+from .tensorflow_data import rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class _Keras:
         loop = self._steps.loop_of(model, "keras", "fit", lambda: self._agent._places.innermost(caller(3)))
         data = args[1] if len(args) > 1 else kwargs.get("x")
         told = args[3] if len(args) > 3 else kwargs.get("batch_size")
-        rows = _rows(data)
+        rows = rows_of(data)
         if not loop.count:
             loop.first_s = loop.last_s = _monotonic()
         fit = _Fit(model, loop, told if isinstance(told, int) else None, None)
@@ -175,7 +176,7 @@ class _Keras:
         return _monotonic()
 
     def _after_predict(self, token: float, args: Any, kwargs: Any, _result: Any) -> None:
-        rows = _rows(args[1] if len(args) > 1 else kwargs.get("x"))
+        rows = rows_of(args[1] if len(args) > 1 else kwargs.get("x"))
         if rows is None:
             return
         site = self._agent._places.innermost(caller(2))
@@ -199,7 +200,9 @@ class _Keras:
             return
         now_s = _monotonic()
         self._models.used()
-        self._steps.step(self._steps.loop_of(args[0], "keras", "optimizer", self._site), now_s, caller(2))
+        loop = self._steps.loop_of(args[0], "keras", "optimizer", self._site)
+        self._functions.pipelines.stepped(loop)
+        self._steps.step(loop, now_s, caller(2))
 
     def _facts(self) -> list[dict[str, Any]]:
         return [
@@ -245,22 +248,6 @@ class _Timed:
         self._settled = True
         usual_s = sorted(self._later)[len(self._later) // 2]
         self._models.traced(model, max(0.0, self._first_s - usual_s))
-
-
-def _rows(data: Any) -> int | None:
-    """Rows of data that lie in memory; None: they come in batches of their own."""
-    for _ in range(4):
-        if isinstance(data, (list, tuple)):
-            data = data[0] if data else None
-        elif isinstance(data, dict):
-            data = next(iter(data.values()), None)
-        else:
-            break
-    shape = getattr(data, "shape", None)
-    try:
-        return int(shape[0]) if shape is not None and len(shape) else None
-    except (TypeError, ValueError):
-        return None
 
 
 def _counted(model: Any) -> float | None:

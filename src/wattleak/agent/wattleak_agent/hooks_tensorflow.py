@@ -4,6 +4,7 @@ steps, memory, holder    where a function traced with an optimizer in it is call
 traced                   by the code of a function: calls, traces, and how long the calls took that traced
 evaluation               by place: tapes that were gone before anybody asked them for a gradient
 read                     tensorflow_reads
+loader                   tensorflow_data
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 import weakref
 
 from .steps import caller, steps_of
+from .tensorflow_data import Pipelines
 from .tensorflow_reads import ReadsOfTensorFlow
 
 TYPE_CHECKING = False
@@ -34,7 +36,8 @@ def register(agent: Agent) -> None:
     functions_of(agent)
     agent.when_imported(_PACKAGE + "eager.polymorphic_function.polymorphic_function", functions_of(agent).install)
     agent.when_imported(_PACKAGE + "eager.backprop", Tapes(agent).install)
-    agent.when_imported(_PACKAGE + "framework.ops", ReadsOfTensorFlow(agent).install)
+    agent.when_imported(_PACKAGE + "framework.ops", functions_of(agent).reads.install)
+    functions_of(agent).pipelines.register()
     agent.when_imported(_PACKAGE + "framework.ops", lambda ops: steps_of(agent).sizes.append(_sizes(ops.EagerTensor)))
 
 
@@ -68,6 +71,8 @@ class Functions:
         self._agent = agent
         self._steps = steps_of(agent)
         self.fitting = 0  # fit makes its own steps
+        self.reads = ReadsOfTensorFlow(agent)
+        self.pipelines = Pipelines(agent, self, self.reads)
         self._running: Any = None  # the outermost function that runs
         self._depth = 0
         self._training: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # function -> optimizer
@@ -112,6 +117,7 @@ class Functions:
             owner = optimizer()
             if owner is not None:
                 loop = self._steps.loop_of(owner, "tensorflow", "function", self._site)
+                self.pipelines.stepped(loop)
                 self._steps.step(loop, now_s, caller())
 
     def _site(self) -> Site | None:

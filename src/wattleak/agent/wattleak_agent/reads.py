@@ -61,6 +61,7 @@ class Reads:
         self._reads: dict[Any, _Read] = {}
         self._pending_s = self._waited_s = 0.0  # since the last step; before it
         self._step = 0
+        self.calls = 0
 
     def watch(self, owner: type, name: str, how: str, *, nested: bool = False) -> None:
         """Time every call of the method `owner.name`, which is put back by `leave`."""
@@ -100,6 +101,7 @@ class Reads:
 
     def _noted(self, value: Any, result: Any, began_s: float, how: str, frame: Any) -> None:
         taken_s = _monotonic() - began_s
+        self.calls += 1
         total = self._steps.total
         if not total:
             return

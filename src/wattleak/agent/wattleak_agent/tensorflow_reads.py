@@ -31,6 +31,11 @@ class ReadsOfTensorFlow:
         self._agent = agent
         self._on = False
 
+    @property
+    def calls(self) -> int:
+        """Values that were read so far."""
+        return self._reads.calls
+
     def install(self, ops: Any) -> None:
         self._tensor = next(kind for kind in ops.EagerTensor.__mro__ if "numpy" in vars(kind))
         steps_of(self._agent).at_first.append(self._agent.guard(self._begin))
