@@ -49,24 +49,21 @@ def test_a_real_run_and_beside_it_what_was_measured_before_or_is_stated(wattleak
 
     (wattleak.folder / "there.json").write_text(done.stdout)
     (wattleak.folder / "t4.csv").write_text(TABLE)
-    beside = ("--import", "there.json", "--table", "t4.csv", "--stored", f"{part['experiment_id']}:cpu-1")
+    assert wattleak("export", part["experiment_id"], "--output", "there.zip").returncode == 0
+    elsewhere = ("--import", "there.json", "--import", "there.zip", "--table", "t4.csv")
+    beside = ("--stored", f"{part['experiment_id']}:cpu-1", *elsewhere)
     again = wattleak(
         "study", "devices", "--resume", document["study_id"], *small, *beside, "--", *TINY, preexec_fn=on_two_cpus
     )
     assert again.returncode == 0, again.stderr
     rows = [line.split() for line in again.stdout.splitlines() if line.startswith("  ")]
-    assert [row[0] for row in rows if row[0] in {"cpu-2", "cpu-1", "NVIDIA"}] == [
-        "cpu-2",
-        "cpu-1",
-        "cpu-1",
-        "cpu-2",
-        "cpu-1",
-        "NVIDIA",
-    ]
+    named = [row[0] for row in rows if row[0] in {"cpu-2", "cpu-1", "NVIDIA"}]
+    assert named == ["cpu-2", "cpu-1", "cpu-1", "cpu-2", "cpu-1", "cpu-2", "cpu-1", "NVIDIA"]
     assert "56.0 mJ quoted" in again.stdout  # 70 W at 1250 samples a second
-    assert again.stdout.count("no verdict") == 4  # two imported, one stored, one stated
+    assert again.stdout.count("no verdict") == 6  # one stored, twice two imported, one stated
     told = " ".join(again.stdout.split())
     assert "there.json, experiment" in told
+    assert "there.zip, experiment" in told
     assert "measured in another experiment of this machine, not in random order with the others" in told
     assert "t4.csv:2, a data sheet. No verdict: stated, and not seen to run here; what the job was is not said" in told
     page = (wattleak.folder / ".wattleak" / "reports" / f"{part['experiment_id']}.html").read_text()

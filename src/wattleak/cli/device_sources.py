@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wattleak.analysis.device_costs import DeviceCost
+    from wattleak.analysis.model_costs import Busy
     from wattleak.archive.device_table import StatedDevice
     from wattleak.cli.settings import Settings
     from wattleak.model import Estimate, Experiment
@@ -90,6 +91,7 @@ def absent_devices(args: Namespace, settings: Settings) -> Absent:
 
 
 def _stored(word: str, settings: Settings) -> Sequence[DeviceCost]:
+    from wattleak.cli.ready_made import busy_of
     from wattleak.store.sqlite import SqliteStore
 
     identity, _, variant = word.partition(":")
@@ -100,7 +102,8 @@ def _stored(word: str, settings: Settings) -> Sequence[DeviceCost]:
                 f"--stored {word}: {found} is a single run, which nothing was repeated for",
                 "give the id of an experiment: wattleak list",
             )
-        return _costs(store.experiment(found), f"experiment {found}", f"--stored {word}", variant)
+        experiment = store.experiment(found)
+    return _costs(experiment, f"experiment {found}", f"--stored {word}", busy_of(experiment), variant)
 
 
 def _imported(path: Path) -> Sequence[DeviceCost]:
@@ -127,7 +130,8 @@ def _from_bundle(path: Path) -> Sequence[DeviceCost]:
         if bundle.manifest["subject"]["kind"] != "experiment":
             raise UsageError(f"{path} is the evidence of a single run", "export an experiment: wattleak export ID")
         experiment, _ = experiment_of(bundle)
-    return _costs(experiment, f"{path.name}, experiment {experiment.plan.experiment}", f"--import {path}", "")
+    # Where its journals lay is a path of another machine: what lies there on this one is none of them.
+    return _costs(experiment, f"{path.name}, experiment {experiment.plan.experiment}", f"--import {path}", {})
 
 
 def _from_document(path: Path) -> Sequence[DeviceCost]:
@@ -152,11 +156,12 @@ def _from_document(path: Path) -> Sequence[DeviceCost]:
     return found
 
 
-def _costs(experiment: Experiment, source: str, option: str, variant: str) -> Sequence[DeviceCost]:
+def _costs(
+    experiment: Experiment, source: str, option: str, busy: Mapping[str, Busy], variant: str = ""
+) -> Sequence[DeviceCost]:
     """The devices of an experiment of ours; its reports may have been made by any verb."""
     from wattleak.analysis.device_costs import TITLE, measured
     from wattleak.analysis.model_costs import Shape, model_costs
-    from wattleak.cli.ready_made import busy_of
     from wattleak.environment.fingerprint import fingerprint
 
     variants = {one.name: one for one in experiment.plan.design.variants}
@@ -168,7 +173,7 @@ def _costs(experiment: Experiment, source: str, option: str, variant: str) -> Se
     where = "in another experiment of this machine" if same else f"on another machine ({_machine(facts)})"
     shapes = {name: Shape(one.env.get(TITLE, name), 0, 0, 0) for name, one in variants.items()}
     costs = measured(
-        model_costs(experiment, shapes, busy_of(experiment)),
+        model_costs(experiment, shapes, busy),
         variants,
         f"{source}, {_when(experiment.plan.created_at)}",
         f"measured {where}, {_APART}",

@@ -96,7 +96,8 @@ def answer(experiment: Experiment, tuning: Tuning) -> list[str]:
         said.append("It is the reference: there is nothing to save by another setting.")
     elif tuning.saving is None:
         said.append("What it saves was not asked for (--confirm 0).")
-    said += [f"Set: {command}" for command in by_hand(variant)]
+    if tuning.chosen != tuning.reference:
+        said += [f"Set: {command}" for command in by_hand(variant)]
     said.append(f"Type: {words.variant_command(replace(variant, env=without_settings(variant.env)))}")
     return said
 
@@ -277,6 +278,7 @@ def _saving_story(experiment: Experiment, tuning: Tuning) -> ComparisonStory | N
     pair = {tuning.chosen, tuning.reference}
     identity = experiment.plan.experiment
     commands = [variant for variant in design.variants if variant.name in pair]
+    again = shlex.join(["wattleak", "compare", "--sessions", "3", *(words.variant_command(item) for item in commands)])
     return replace(
         story,
         title=f"What it saves: {tuning.chosen} against {tuning.reference}",
@@ -284,6 +286,6 @@ def _saving_story(experiment: Experiment, tuning: Tuning) -> ComparisonStory | N
         incomplete=None,
         following=(
             f"wattleak report {shlex.quote(identity)}",
-            shlex.join(["wattleak", "compare", "--sessions", "3", *(words.variant_command(item) for item in commands)]),
+            *(() if any(by_hand(item) for item in commands) else (again,)),  # compare changes no device
         ),
     )
