@@ -58,8 +58,8 @@ def needs(framework: str) -> None:
         pytest.skip(f"{module} is not installed")
 
 
-def measured(wattleak: CommandLine, *words: str) -> dict[str, Any]:
-    env = {name: value for name, value in wattleak.env.items() if name != "OMP_NUM_THREADS"}
+def measured(wattleak: CommandLine, *words: str, **more: str) -> dict[str, Any]:
+    env = {**{name: value for name, value in wattleak.env.items() if name != "OMP_NUM_THREADS"}, **more}
     done = subprocess.run(
         [sys.executable, "-c", FIRST, "measure", "--json", "--", sys.executable, *words],
         cwd=wattleak.folder,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from wattleak.model import Evidence, Finding
 
+_TYPED = ("<", "In [")  # code that is in no file: python -c, a cell of a notebook
 _Key = tuple[str, str | None, int | None]  # code, real path, first line of the statement
 
 
@@ -70,7 +71,7 @@ def _order(place: Place) -> tuple[bool, str, int, str]:
 def _key(code: str, path: str | None, line: int | None, statements: Callable[[str], Mapping[int, int]]) -> _Key:
     if path is None:
         return code, None, line
-    real = os.path.realpath(path)
+    real = path if path.startswith(_TYPED) else os.path.realpath(path)
     return code, real, line if line is None else statements(real).get(line, line)
 
 

@@ -97,7 +97,7 @@ class _Sklearn:
             if token is not None:
                 self._end(kind, token)
                 if name == "fit" and args:
-                    self._refits.fitted(args[0], args[1:], kwargs, _monotonic() - token[0], token[1])
+                    self._refits.fitted(args[0], args[1:], kwargs, _monotonic() - token[0], self._agent.site())
 
         def failed(token: Any) -> None:
             if token is not None:
@@ -105,19 +105,19 @@ class _Sklearn:
 
         return self._begin, after, failed
 
-    def _begin(self, _args: Any, _kwargs: Any) -> tuple[float, Site | None, bool] | None:
+    def _begin(self, _args: Any, _kwargs: Any) -> tuple[float, bool] | None:
         """None: another method called this one."""
         thread = get_ident()
         if thread in self._inside:
             return None
         first = not self._inside  # of all threads; what others do meanwhile has no time of its own
         self._inside[thread] = True
-        return _monotonic(), self._agent.site(), first
+        return _monotonic(), first
 
-    def _end(self, kind: str, token: tuple[float, Site | None, bool]) -> None:
+    def _end(self, kind: str, token: tuple[float, bool]) -> None:
         now_s = _monotonic()
         self._inside.pop(get_ident(), None)
-        began_s, _site, first = token
+        began_s, first = token
         if first:
             self._spent[kind].add(began_s, now_s)
         if kind == "fitting":

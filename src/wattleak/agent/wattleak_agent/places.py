@@ -19,6 +19,7 @@ _OTHERS = frozenset(
         *("tensorflow", "torch", "torchvision"),
     }
 )
+_CELLS = os.sep + "ipykernel_"  # Jupyter compiles cells as files that do not exist
 _DEEPEST = 200  # frames; beyond that nobody is helped by a line
 
 
@@ -38,8 +39,10 @@ class Places:
         return None if found is None else self.named(found.f_code, found.f_lineno)
 
     def named(self, code: CodeType, line: int) -> tuple[str, int, str]:
-        """(file, line, function) of a line in `code`."""
+        """(file, line, function) of a line in `code`; the file of a notebook's cell is `In [3]`."""
         file = code.co_filename
+        if _CELLS in file:
+            return _cell(file), line, code.co_name
         return (file if file[0] == "<" else os.path.join(self._start, file)), line, code.co_name
 
     def is_own_file(self, file: str) -> bool:
@@ -81,3 +84,12 @@ class Places:
             return False
         parts = file.split(os.sep)
         return not any(part in _INSTALLED for part in parts) and not any(word in file for word in _GENERATED)
+
+
+def _cell(file: str) -> str:
+    """`In [3]`, as the person at the notebook sees it; the name that was made up where IPython does not tell."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    compiler = getattr(shell, "compile", None)
+    told = compiler.format_code_name(file) if hasattr(compiler, "format_code_name") else None
+    return told[1].replace("In[", "In [") if told else file

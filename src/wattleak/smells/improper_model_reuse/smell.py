@@ -28,6 +28,12 @@ At run time
     model more than once after it was trained, with the settings that it had and without its weights being put back;
     a tf.function traced more than 4 times, in more than half of its calls.
 
+    scikit-learn: fits with equal parameters on equal data, two or more at a place that repeat one which was made before
+    (told by checksums; what has chance in it counts only where all that was learnt is equal as well). The same folds
+    scored once for each metric are such fits. JAX: two or more programs at a place that XLA compiled although it had
+    compiled the very same, as jax.jit() in a loop makes them; more than 8 programs of one function at a place, where
+    compiling takes more than half of the time and has not ended long ago, as lengths make them that grow without end.
+
     Not seen: models that lose what they have learnt (their last loss may be all that was wanted), models that come
     from unpickling, torch.compile().
 
