@@ -22,7 +22,8 @@ What it does
 
     `wattleak measure` and `wattleak watch` count at run time what comes of it: how many threads of the program want a
     CPU at once, how often they are switched, how often a quota stops them, and pools inside the processes of a pool.
-    A crowd under parallel jobs of joblib has the line that asked for the jobs, and the threads of the pools inside them.
+    A crowd under parallel jobs of joblib is told with the line that asked for the jobs, and the threads of the pools
+    inside them.
 
 Why it costs
 
