@@ -150,7 +150,7 @@ def _chosen(args: Namespace) -> Chosen:
     lacking = _needed_by_workers()
     if "workers" in parts and lacking:
         parts.remove("workers")
-        left_out.append(f"left out: workers, this Python has no {lacking} (pip install 'wattleak[torch]' pillow)")
+        left_out.append(f"left out: workers, this Python has no {lacking} (pip install 'wattleak[torch,formats]')")
     if not parts:
         raise UsageError("nothing of what --only names can run here", "; ".join(left_out))
     return Chosen(tuple(candidates), tuple(parts), tuple(left_out))
@@ -306,15 +306,16 @@ def _refuse_channels(chosen: Chosen, data: ImageData) -> None:
 
 
 def _made(args: Namespace, data: ImageData) -> str:
-    from wattleak.workloads.data_pipeline.enlarged import SEED, samples_for
+    from wattleak.workloads.data_pipeline.enlarged import MOST, SEED, samples_for
     from wattleak.workloads.data_pipeline.files import MIB
 
     side = _side(args)
     count = samples_for(data, side, _raw_mb(args) * MIB)
     size = count * side * side * data.train_images.shape[3]
+    most = ", the most that are stored" if count == MOST else ""
     return (
-        f"samples: {count} of {side}x{side}x{data.train_images.shape[3]} ({size / MIB:.1f} MiB of pixels), images of "
-        f"the set turned, moved, brightened and enlarged (seed {SEED})"
+        f"samples: {count} of {side}x{side}x{data.train_images.shape[3]} ({size / MIB:.1f} MiB of pixels{most}), "
+        f"images of the set turned, moved, brightened and enlarged (seed {SEED})"
     )
 
 

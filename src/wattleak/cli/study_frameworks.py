@@ -118,7 +118,7 @@ def _candidates(args: Namespace) -> tuple[tuple[Framework, ...], dict[str, str]]
         raise UsageError(
             f"a comparison takes two frameworks, and this Python has {there[0].name if there else 'none'}: "
             f"there is no {missing}",
-            "pip install 'wattleak[torch]' 'wattleak[keras]' jax, or run wattleak from the environment that has them",
+            "pip install 'wattleak[torch,keras,jax]', or run wattleak from the environment that has them",
         )
     return there, left_out
 

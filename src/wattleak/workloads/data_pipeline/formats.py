@@ -88,7 +88,7 @@ class Format:
         return getattr(module, self.name.upper())
 
 
-_PILLOW = "pip install pillow"
+_PILLOW = "pip install 'wattleak[formats]'"
 _PNG_CHANNELS = (1, 2, 3, 4)
 
 FORMATS: tuple[Format, ...] = (
@@ -100,7 +100,7 @@ FORMATS: tuple[Format, ...] = (
         "columnar",
         any_order=False,
         needs=("pyarrow",),
-        install="pip install pyarrow",
+        install="pip install 'wattleak[formats]'",
     ),
     Format(
         "png",
