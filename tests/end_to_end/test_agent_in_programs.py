@@ -26,7 +26,8 @@ def place(tmp_path_factory):
     """A folder with an agent whose hooks watch `framework`, and fail on purpose."""
     root = tmp_path_factory.mktemp("programs")
     shutil.copytree(AGENT, root / "agent", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "agent/wattleak_agent/hooks.py").write_text("LISTED = {'framework': ('hooks_framework',)}\n")
+    listed = ("hooks_reported", "hooks_debugging", "hooks_cleaning", "hooks_framework")
+    (root / "agent/wattleak_agent/hooks.py").write_text(f"LISTED = {{'framework': {listed}}}\n")
     (root / "agent/wattleak_agent/hooks_framework.py").write_text(HOOKS)
     (root / "lib").mkdir()
     (root / "lib/framework.py").write_text(FRAMEWORK)
@@ -41,7 +42,8 @@ class Ran:
         self.stdout, self.code, self.signals = done.stdout, done.returncode, signals
         lines = re.sub("0x[0-9a-f]+", "0x", done.stderr.decode(errors="replace")).splitlines()
         # A traceback through a watched function has the frame of the watch in it: two lines, and a third of marks.
-        hidden = {place + step for place, line in enumerate(lines) if "around.py" in line for step in range(2)}
+        ours = re.compile("around.py|hooks_reported.py")
+        hidden = {place + step for place, line in enumerate(lines) if ours.search(line) for step in range(2)}
         self.stderr = [
             line for place, line in enumerate(lines) if place not in hidden and set(line.strip()) - set("^~ ")
         ]
@@ -56,6 +58,7 @@ def run(place, words, *, agent, search=(), env=None, cwd=None, stdin=b"in"):
     given |= {"PYTHONPATH": os.pathsep.join(map(str, folders)), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
     if agent:
         given["WATTLEAK_SIGNALS"] = str(signals)
+        given["WATTLEAK_METRICS"] = str(signals / "metrics")
     done = subprocess.run(
         [*map(str, words)],
         input=stdin,

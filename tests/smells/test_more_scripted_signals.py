@@ -143,3 +143,20 @@ def test_debugging_settings_count_the_steps_that_they_slowed_down() -> None:
     assert (blocking.severity, blocking.evidence.value) == (Severity.WARNING, 40)
     assert writing.severity is Severity.INFO
     assert also_seen(signals({**fact, "key": "a", "steps": 0})) == ()
+
+
+CLEANING = {"k": "cleaning", "key": "c", "name": "gc.collect()", "file": "/t.py", "line": 6, "calls": 100, "s": 8.0}
+
+
+@pytest.mark.parametrize(("more", "severity"), [
+    ({"steps": 100, "of_steps": 100}, Severity.WARNING),
+    ({"steps": 50, "of_steps": 100, "s": 4.0}, Severity.INFO),
+    ({"steps": 49, "of_steps": 100}, None),  # now and then
+    ({"steps": 100, "of_steps": 100, "s": 1.0}, None),  # 1 % of the training
+    ({"steps": 19, "of_steps": 19}, None),  # too few to say
+])  # fmt: skip
+def test_cleaning_up_in_every_step(more: dict[str, Any], severity: Severity | None) -> None:
+    found = also_seen(signals(TRAINING, {**CLEANING, **more}))
+
+    assert [item.severity for item in found] == ([] if severity is None else [severity])
+    assert [item.evidence.line for item in found] == [6] * len(found)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wattleak.model import Evidence
-    from wattleak.signals import Fact, Signals
+    from wattleak.signals import Fact, Process, Signals
 
 STARTED = 3.0  # times at one place
 SHARE = 0.01  # of the training's time
+EACH_STEP = 0.5  # of the steps
+FEWEST_STEPS = 20.0
 _MUCH = 0.05
 # They write much, which costs disk and time, but do not change how a step is computed.
 _ONLY_WRITE = ("TORCH_LOGS", "TORCH_COMPILE_DEBUG", "TF_CPP_", "TF_DUMP_", "JAX_LOG_", "XLA_FLAGS")
@@ -48,7 +50,7 @@ def also_seen(signals: Signals) -> tuple[AlsoSeen, ...]:
 
 def workers_started_again(signals: Signals, name: str) -> Iterator[Judged]:
     """Workers of a data loader that were started for every epoch: new ones, or a new loader, each time."""
-    trained_s = {fact.process: fact.number("s") or 0.0 for fact in signals.of("phase") if fact.text("name") == TRAINING}
+    trained_s = _trained_s(signals)
     for fact in signals.of("loader"):
         started, workers = fact.number("started") or 0.0, fact.number("workers") or 0.0
         whole_s = trained_s.get(fact.process, 0.0)
@@ -74,12 +76,40 @@ def workers_started_again(signals: Signals, name: str) -> Iterator[Judged]:
         )
 
 
+def _trained_s(signals: Signals) -> dict[Process, float]:
+    return {fact.process: fact.number("s") or 0.0 for fact in signals.of("phase") if fact.text("name") == TRAINING}
+
+
 def _start_up_s(fact: Fact, started: float) -> float:
     """Seconds until the iterators were there, and for first batches what these took longer than the others did."""
     first_s, batches = fact.number("first_wait_s") or 0.0, fact.number("batches") or 0.0
     others = batches - started
     usual_s = ((fact.number("wait_s") or 0.0) - first_s) / others if others > 0.0 else 0.0
     return (fact.number("start_s") or 0.0) + max(0.0, first_s - started * usual_s)
+
+
+def cleaned_every_step(signals: Signals, name: str) -> Iterator[Judged]:
+    """The garbage collector, a device's cache or a session, cleaned in every other step or more often."""
+    trained_s = _trained_s(signals)
+    for fact in signals.of("cleaning"):
+        steps, of_steps = fact.number("steps") or 0.0, fact.number("of_steps") or 0.0
+        whole_s, cost_s = trained_s.get(fact.process, 0.0), fact.number("s") or 0.0
+        if of_steps < FEWEST_STEPS or steps < EACH_STEP * of_steps or cost_s <= SHARE * whole_s or not whole_s:
+            continue
+        what = fact.text("name") or "a clean-up"
+        yield Judged(
+            Severity.WARNING if cost_s > _MUCH * whole_s else Severity.INFO,
+            evidence_at(
+                fact,
+                name,
+                f"share of the steps with a call of {what}",
+                steps / of_steps,
+                f"{what} was called here in {steps:.0f} of {of_steps:.0f} steps; the calls took {cost_s:.3g} s, "
+                f"{100 * cost_s / whole_s:.0f} % of the training",
+                threshold=EACH_STEP,
+                cost_s=cost_s,
+            ),
+        )
 
 
 def debugging_left_on(signals: Signals, name: str) -> Iterator[Judged]:
@@ -96,5 +126,6 @@ def debugging_left_on(signals: Signals, name: str) -> Iterator[Judged]:
 
 CRITERIA: dict[str, Judge] = {
     "loader-workers-started-again": workers_started_again,
+    "cleaning-every-step": cleaned_every_step,
     "debugging-left-on": debugging_left_on,
 }

@@ -6,10 +6,10 @@ A module that has something to do is `hooks_<what>.py` in this folder:
 """
 
 LISTED: dict = {  # type: ignore[type-arg] # of tuples of names
-    "jax": ("hooks_settings", "hooks_reported", "hooks_debugging", "hooks_jax"),
-    "keras": ("hooks_settings", "hooks_reported", "hooks_debugging", "hooks_keras"),
+    "jax": ("hooks_settings", "hooks_reported", "hooks_debugging", "hooks_cleaning", "hooks_jax"),
+    "keras": ("hooks_settings", "hooks_reported", "hooks_debugging", "hooks_cleaning", "hooks_keras"),
     "sklearn": ("hooks_settings", "hooks_reported", "hooks_sklearn"),
-    "tensorflow": ("hooks_settings", "hooks_reported", "hooks_debugging", "hooks_tensorflow"),
-    "torch": ("hooks_settings", "hooks_reported", "hooks_debugging", "hooks_torch"),
+    "tensorflow": ("hooks_settings", "hooks_reported", "hooks_debugging", "hooks_cleaning", "hooks_tensorflow"),
+    "torch": ("hooks_settings", "hooks_reported", "hooks_debugging", "hooks_cleaning", "hooks_torch"),
     "wattleak": ("hooks_reported",),  # a program that reports through its API, whatever it trains with
 }

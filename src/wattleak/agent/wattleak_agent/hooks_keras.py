@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import time
 
+from .batches import rows_of
 from .hooks_debugging import debugging_of
 from .hooks_tensorflow import functions_of, is_eager
 from .keras_models import ModelsOfKeras
 from .spent import Spent
 from .steps import caller, steps_of
-from .tensorflow_data import rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .agent import Agent
+    from .spent import Prepared
     from .steps import Loop, Site
 
 _monotonic = time.monotonic
 _MOST_SITES = 256
+_TRACE_S = 10e-3  # less is the noise of a step
 
 
 def register(agent: Agent) -> None:
@@ -139,7 +141,8 @@ class _Keras:
         model = args[0]
         function = model.train_function
         if function is not None and not isinstance(function, _Timed):
-            model.train_function = _Timed(function, self._agent.guard(self._stepped), model, self._models)
+            stepped = self._agent.guard(self._stepped)
+            model.train_function = _Timed(function, stepped, model, self._models, self._functions.prepared)
 
     def _stepped(self, model: Any, now_s: float) -> None:
         fit = self._fits[-1] if self._fits else None
@@ -215,14 +218,16 @@ class _Keras:
 class _Timed:
     """The train function of a model, with the time of its first call set against that of the others."""
 
-    def __init__(self, function: Any, stepped: Any, model: Any, models: ModelsOfKeras) -> None:
+    def __init__(self, function: Any, stepped: Any, model: Any, models: ModelsOfKeras, prepared: Prepared) -> None:
         import weakref
 
         self._function = function
         self._stepped = stepped
         self._model = weakref.ref(model)
         self._models = models
+        self._prepared = prepared
         self._first_s: float | None = None
+        self._begun_s = 0.0
         self._later: list[float] = []
         self._settled = False
 
@@ -232,6 +237,7 @@ class _Timed:
         now_s = _monotonic()
         if self._first_s is None:
             self._first_s = now_s - begun_s
+            self._begun_s = begun_s
         elif len(self._later) < 16:
             self._later.append(now_s - begun_s)
         self._stepped(self._model(), now_s)
@@ -247,7 +253,10 @@ class _Timed:
             return
         self._settled = True
         usual_s = sorted(self._later)[len(self._later) // 2]
-        self._models.traced(model, max(0.0, self._first_s - usual_s))
+        traced_s = max(0.0, self._first_s - usual_s)
+        self._models.traced(model, traced_s)
+        if traced_s > _TRACE_S:
+            self._prepared.add(self._begun_s, self._begun_s + traced_s)
 
 
 def _counted(model: Any) -> float | None:

@@ -13,6 +13,7 @@ import sys
 import time
 import weakref
 
+from .spent import Prepared
 from .steps import caller, steps_of
 from .tensorflow_data import Pipelines
 from .tensorflow_reads import ReadsOfTensorFlow
@@ -78,7 +79,12 @@ class Functions:
         self._training: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # function -> optimizer
         self._traces: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._codes: dict[Any, dict[str, Any]] = {}
-        agent.at_flush(self._facts, reset=self._codes.clear)
+        self.prepared = Prepared("tracing")
+        agent.at_flush(self._facts, reset=self._clear)
+
+    def _clear(self) -> None:
+        self._codes.clear()
+        self.prepared.clear()
 
     def install(self, module: Any) -> None:
         self._agent.around(module.Function, "__call__", self._called, self._returned)
@@ -112,6 +118,7 @@ class Functions:
                 self._traces[function] = traces
                 fact["traces"] += traces - before
                 fact["trace_s"] += now_s - token
+                self.prepared.add(token, now_s)
         optimizer = self._training.get(function)
         if optimizer is not None and is_eager():
             owner = optimizer()
@@ -124,7 +131,7 @@ class Functions:
         return self._agent._places.innermost(caller(1))
 
     def _facts(self) -> list[dict[str, Any]]:
-        facts = []
+        facts = self.prepared.facts(self._steps.first_s, self._steps.last_s)
         for code, fact in list(self._codes.items()):
             if fact["traces"] < 2 or not self._agent._places.is_own_file(code.co_filename):
                 continue

@@ -42,3 +42,39 @@ class Spent:
             facts.append({"k": "phase", "key": self._after, "name": self._after, "s": seconds})
             facts[-1]["intervals"] = [list(moment) for moment in behind]
         return facts
+
+
+class Prepared:
+    """Moments in which something was made ready to run: compiled, or traced into a graph."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.clear()
+
+    def clear(self) -> None:
+        self._moments: list[tuple[float, float]] = []
+        self._older_s = 0.0
+
+    def add(self, start_s: float, end_s: float) -> None:
+        self._moments.append((start_s, end_s))
+        if len(self._moments) > _MOST:
+            start_s, end_s = self._moments.pop(0)
+            self._older_s += end_s - start_s
+
+    def facts(self, first_step_s: float | None, last_step_s: float) -> list[dict[str, Any]]:
+        """As facts of kind phase: before the first step, and again and again behind it."""
+        if first_step_s is None:
+            return []
+        before = [moment for moment in self._moments if moment[0] < first_step_s]
+        inside = [moment for moment in self._moments if first_step_s <= moment[0] < last_step_s]
+        facts = []
+        for name, where, moments, older_s in (
+            (self._name, "start-up", before, 0.0),
+            (f"{self._name} again" if before else self._name, "training", inside, self._older_s),
+        ):
+            seconds = older_s + sum(end_s - start_s for start_s, end_s in moments)
+            if seconds:
+                facts.append({"k": "phase", "key": f"{self._name} {where}", "name": name, "s": seconds, "in": where})
+                if not older_s:
+                    facts[-1]["intervals"] = [list(moment) for moment in moments]
+        return facts

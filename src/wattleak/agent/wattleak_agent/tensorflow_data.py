@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import weakref
 
+from .batches import Kept, rows_of
 from .steps import caller
 
 TYPE_CHECKING = False
@@ -103,8 +104,8 @@ class Pipelines:
         fact["wait_s"] += now_s - asked_s
         if reading.batches:
             reading.between_s += asked_s - reading.last_s
-        else:
-            reading.kept = [weakref.ref(item) for item in tensors_of(batch)]
+        if not reading.stepped:
+            reading.kept.given(batch)
         reading.batches += 1
         reading.wait_s += now_s - asked_s
         if reading is not self._reading:
@@ -116,20 +117,21 @@ class Pipelines:
     def _end(self, token: tuple[float, Any] | None) -> None:
         """The iterator raised: it is at its end, or broken."""
         if token is not None:
+            token[1].kept.ended()
+            token[1].trained = token[1].dataset() in self._trained
             self._ended.append(token[1])
 
     def _judge(self) -> None:
         """Which of the readings that have ended were for nothing? No time between batches, and nobody has them."""
         ended, self._ended = self._ended, []
         for reading in ended:
-            dataset = reading.dataset()
             idle = (
                 reading.batches >= _FEWEST
                 and not reading.stepped
                 and reading.between_s <= _NOTHING_S * (reading.batches - 1)
                 and reading.reads == self._reads.calls
-                and dataset in self._trained
-                and all(item() is None for item in reading.kept)
+                and reading.trained
+                and reading.kept.for_nothing
             )
             if idle:
                 reading.fact["idle"] += 1
@@ -145,7 +147,7 @@ class _Reading:
 
     __slots__ = (
         *("batches", "between_s", "dataset", "fact", "kept", "last_s"),
-        *("reads", "rows", "stepped", "wait_s", "waited_s"),
+        *("reads", "rows", "stepped", "trained", "wait_s", "waited_s"),
     )
 
     def __init__(self, fact: dict[str, Any], dataset: Any, reads: int) -> None:
@@ -155,39 +157,11 @@ class _Reading:
         self.batches = self.rows = 0  # rows: since the last step
         self.wait_s = self.waited_s = 0.0  # for all batches; since the last step
         self.between_s = self.last_s = 0.0
-        self.stepped = False
-        self.kept: list[Any] = []  # the tensors of the first batch, by weak reference
+        self.stepped = self.trained = False  # steps were made with its batches; with an earlier reading's
+        self.kept = Kept()
 
 
 def _is_eager() -> bool:
     from .hooks_tensorflow import is_eager
 
     return is_eager()
-
-
-def tensors_of(batch: Any, most: int = 8) -> list[Any]:
-    """What a batch consists of."""
-    if isinstance(batch, dict):
-        batch = list(batch.values())
-    if not isinstance(batch, (list, tuple)):
-        return [batch] if hasattr(batch, "shape") else []
-    found: list[Any] = []
-    for part in batch[:most]:
-        found += tensors_of(part, most)
-    return found[:most]
-
-
-def rows_of(data: Any) -> int | None:
-    """Rows of a batch, or of data that lie in memory; None: they come in batches of their own."""
-    for _ in range(4):
-        if isinstance(data, (list, tuple)):
-            data = data[0] if data else None
-        elif isinstance(data, dict):
-            data = next(iter(data.values()), None)
-        else:
-            break
-    shape = getattr(data, "shape", None)
-    try:
-        return int(shape[0]) if shape is not None and len(shape) else None
-    except (TypeError, ValueError):
-        return None

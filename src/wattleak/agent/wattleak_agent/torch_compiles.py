@@ -10,6 +10,7 @@ import sys
 import time
 from types import CodeType
 
+from .spent import Prepared
 from .steps import caller, steps_of
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _MOST = 128
 _SETTLE = 8  # compilations after which the metrics are read: PyTorch keeps the last 64
-_MOST_MOMENTS = 100
 _LONGEST = 120  # characters of a reason
 # What another model, or another mode of the same one, has to be compiled for.
 _NEEDED = (
@@ -45,6 +45,7 @@ class Compiles:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._steps = steps_of(agent)
+        self._prepared = Prepared("compiling")
         self._clear()
         agent.at_flush(self._facts, reset=self._clear)
 
@@ -53,8 +54,7 @@ class Compiles:
         self._running: tuple[float, Any, str] | None = None
         self._by_frame: dict[str, Any] = {}  # number of a frame, as in compile ids -> key of its fact
         self._unsettled: dict[str, float] = {}  # compile id -> seconds
-        self._moments: list[tuple[float, float]] = []
-        self._older_s = 0.0
+        self._prepared.clear()
 
     def install(self, callback: Any) -> None:
         """torch._dynamo.callback was imported. Its handler forgets callbacks at every reset(); its methods stay."""
@@ -95,10 +95,7 @@ class Compiles:
             fact["s"] += now_s - began_s
             self._by_frame[compile_id.partition("/")[0]] = key
             self._unsettled[compile_id] = now_s - began_s
-        self._moments.append((began_s, now_s))
-        if len(self._moments) > _MOST_MOMENTS:
-            start_s, end_s = self._moments.pop(0)
-            self._older_s += end_s - start_s
+        self._prepared.add(began_s, now_s)
         if len(self._unsettled) >= _SETTLE:
             self._settle()
         self._agent.tick()
@@ -129,19 +126,7 @@ class Compiles:
             return
         self._settle()
         yield from [dict(fact) for fact in self._codes.values()]
-        first_s, last_s = self._steps.first_s, self._steps.last_s
-        if first_s is None:
-            return
-        before = [moment for moment in self._moments if moment[0] < first_s]
-        inside = [moment for moment in self._moments if first_s <= moment[0] < last_s]
-        if before:
-            seconds = sum(end_s - start_s for start_s, end_s in before)
-            fact = {"k": "phase", "key": "compiling", "name": "compiling", "s": seconds, "in": "start-up"}
-            yield {**fact, "intervals": [list(moment) for moment in before]}
-        if inside or self._older_s:
-            seconds = self._older_s + sum(end_s - start_s for start_s, end_s in inside)
-            fact = {"k": "phase", "key": "compiling again", "name": "compiling again", "s": seconds, "in": "training"}
-            yield {**fact, **({} if self._older_s else {"intervals": [list(moment) for moment in inside]})}
+        yield from self._prepared.facts(self._steps.first_s, self._steps.last_s)
 
 
 def _short(reason: str) -> str:

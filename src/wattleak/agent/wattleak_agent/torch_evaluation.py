@@ -39,6 +39,7 @@ class Evaluations:
         self._torch = torch
         self._steps = steps_of(agent)
         self.off = False  # see give_up
+        self.gradients = 0  # times that somebody computed some
         self._handles: list[Any] = []
         self._spent = Spent("evaluation", "evaluation after the training")
         self._clear()
@@ -119,6 +120,7 @@ class Evaluations:
 
     def asked(self, _args: Any = None, _kwargs: Any = None) -> None:
         """Somebody computes gradients."""
+        self.gradients += 1
         if self._began_s is not None:
             self._used = True
             if self._handles:

@@ -6,6 +6,7 @@ import sys
 import time
 import weakref
 
+from .batches import Kept, rows_of
 from .steps import caller, steps_of
 
 TYPE_CHECKING = False
@@ -114,8 +115,7 @@ class Loaders:
         self._readings: weakref.WeakKeyDictionary[Any, _Reading] = weakref.WeakKeyDictionary()
         self._reading: _Reading | None = None  # that gave the last batch
         self._iterator: Any = None  # of that reading, by weak reference
-        self._trained: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()  # loaders of training
-        self._known: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()  # all loaders
+        self._known: weakref.WeakKeyDictionary[Any, _Known] = weakref.WeakKeyDictionary()
         self._sites: dict[Site | None, dict[str, Any]] = {}
         agent.at_flush(self._facts, reset=self._clear)
 
@@ -126,7 +126,7 @@ class Loaders:
     def install(self, data: Any) -> None:
         self._is_grad_enabled = sys.modules["torch"].is_grad_enabled
         self._agent.around(data.DataLoader, "__iter__", self.begin, self.begun)
-        self._agent.around(data._BaseDataLoaderIter, "__next__", self.ask, self.given)
+        self._agent.around(data._BaseDataLoaderIter, "__next__", self.ask, self.given, self.ended)
 
     def begin(self, _args: Any, _kwargs: Any) -> float:
         return _monotonic()
@@ -134,7 +134,7 @@ class Loaders:
     def begun(self, token: float, args: Any, _kwargs: Any, iterator: Any) -> None:
         """A loader was asked for an iterator: `for batch in loader`, list(loader)."""
         if self._reading is not None:
-            self._judge_safely(self._reading)
+            self._judge(self._reading)
         loader = args[0]
         fact = self._fact(self._agent._places.innermost(caller(2)))
         if fact is None:
@@ -142,14 +142,16 @@ class Loaders:
         fact["readings"] += 1
         fact["start_s"] += _monotonic() - token
         fact["workers"] = getattr(loader, "num_workers", None)
-        if loader not in self._known:
-            self._known[loader] = True
+        known = self._known.get(loader)
+        if known is None:
+            known = self._known[loader] = _Known()
             fact["loaders"] += 1
         started = bool(fact["workers"]) and iterator not in self._readings  # persistent workers keep their iterator
         fact["started"] += started
         fact["persistent"] = bool(getattr(loader, "persistent_workers", False))
         fact["data"] = type(getattr(loader, "dataset", None)).__name__
-        self._readings[iterator] = _Reading(fact, weakref.ref(loader), self._optimizers.steps.total, started=started)
+        self._readings[iterator] = reading = _Reading(fact, known, self._optimizers.steps.total, started=started)
+        reading.gradients = self._evaluations.gradients
         if self._iterator is not None and self._iterator() is iterator:
             self._iterator = None  # of persistent workers: another way through
 
@@ -177,24 +179,37 @@ class Loaders:
             }
         return fact
 
-    def ask(self, _args: Any, _kwargs: Any) -> float:
-        return _monotonic()
+    def ask(self, args: Any, _kwargs: Any) -> tuple[float, Any]:
+        return _monotonic(), args[0]
 
-    def given(self, token: float, args: Any, _kwargs: Any, batch: Any) -> None:
+    def ended(self, asked: tuple[float, Any] | None) -> None:
+        """The iterator raised: it is at its end, or broken."""
+        reading = None if asked is None else self._readings.get(asked[1])
+        if reading is not None:
+            reading.kept.ended()
+            reading.stepped = reading.stepped or self._optimizers.steps.total > reading.step
+            if not reading.stepped and self._evaluations.gradients == reading.gradients:
+                self._optimizers.rows -= reading.rows  # nothing was trained with them
+                self._optimizers.waited_s -= reading.waited_s
+
+    def given(self, asked: tuple[float, Any], args: Any, _kwargs: Any, batch: Any) -> None:
         """A batch has come."""
         now_s = _monotonic()
+        token = asked[0]
         reading = self._reading
         if self._iterator is None or self._iterator() is not args[0]:
             if reading is not None:
-                self._judge_safely(reading)
+                self._judge(reading)
             reading = self._reading = self._readings.get(args[0])
             self._iterator = weakref.ref(args[0])
-        tensor = _first(batch)
-        rows = _rows(tensor)
+        rows = rows_of(batch) or 0
         optimizers = self._optimizers
         if not self._evaluations.running and self._is_grad_enabled():
             optimizers.rows += rows  # of an evaluation they are no rows of the next step
             optimizers.waited_s += now_s - token
+            if reading is not None:
+                reading.rows += rows
+                reading.waited_s += now_s - token
         if reading is None:
             return
         fact = reading.fact
@@ -203,76 +218,60 @@ class Loaders:
         fact["wait_s"] += now_s - token
         if reading.batches:
             reading.between_s += token - reading.last_s
-        else:
-            reading.kept = weakref.ref(tensor) if rows else None
-            if reading.started:
-                fact["first_wait_s"] += now_s - token
+        elif reading.started:
+            fact["first_wait_s"] += now_s - token
+        if reading.known.trained and optimizers.steps.total == reading.step:
+            reading.kept.given(batch)
         reading.batches += 1
         reading.wait_s += now_s - token
         if reading.batches == 2 and optimizers.steps.total > reading.step:
-            loader = reading.loader()
-            if loader is not None:
-                self._trained[loader] = True
-                fact["device"] = None if optimizers.loop is None else optimizers.loop.device
+            reading.known.trained = True
+            fact["device"] = None if optimizers.loop is None else optimizers.loop.device
         reading.last_s = _monotonic()
 
     def _judge(self, reading: _Reading) -> None:
         """Was this way through the loader for nothing? To its end, no time between batches, and nobody has them."""
-        loader = reading.loader()
-        if reading.judged or loader is None or reading.batches < _FEWEST:
-            return
-        if reading.batches < len(loader) or self._optimizers.steps.total > reading.step:
+        if reading.judged or not reading.kept.has_ended or reading.batches < _FEWEST:
             return
         reading.judged = True
-        idle = reading.between_s <= _NOTHING_S * (reading.batches - 1)
-        if idle and self._trained.get(loader) and (reading.kept is None or reading.kept() is None):
+        idle = reading.between_s <= _NOTHING_S * (reading.batches - 1) and not reading.stepped
+        if idle and reading.kept.for_nothing:
             reading.fact["idle"] += 1
             reading.fact["idle_s"] += reading.wait_s
 
     def _facts(self) -> list[dict[str, Any]]:
         if self._reading is not None:
-            self._judge_safely(self._reading)
+            self._judge(self._reading)
         return [dict(fact) for fact in self._sites.values()]
 
-    def _judge_safely(self, reading: _Reading) -> None:
-        """A loader of the user's own may raise when asked for its length."""
-        try:
-            self._judge(reading)
-        except Exception:
-            reading.judged = True
+
+class _Known:
+    """What is known of a loader."""
+
+    __slots__ = ("__weakref__", "trained")
+
+    def __init__(self) -> None:
+        self.trained = False  # steps were made with its batches
 
 
 class _Reading:
     """One way through a loader."""
 
-    __slots__ = ("batches", "between_s", "fact", "judged", "kept", "last_s", "loader", "started", "step", "wait_s")
+    __slots__ = (
+        *("batches", "between_s", "fact", "judged", "kept", "known"),
+        *("gradients", "last_s", "rows", "started", "step", "stepped", "wait_s", "waited_s"),
+    )
 
-    def __init__(self, fact: dict[str, Any], loader: Any, step: int, *, started: bool) -> None:
+    def __init__(self, fact: dict[str, Any], known: _Known, step: int, *, started: bool) -> None:
         self.fact = fact
-        self.loader = loader
+        self.known = known
         self.step = step  # the number of steps that were made when it began
         self.started = started  # together with workers
-        self.batches = 0
-        self.wait_s = 0.0
+        self.gradients = 0  # times that some had been computed when it began
+        self.batches = self.rows = 0  # rows, and seconds of waiting, that may be those of the next step
+        self.wait_s = self.waited_s = 0.0
         self.between_s = 0.0  # from a batch to the request for the next, summed
         self.last_s = 0.0
-        self.kept: Any = None  # the first batch, by weak reference
+        self.kept = Kept()
+        self.stepped = False  # steps were made meanwhile
         self.judged = False
-
-
-def _first(batch: Any) -> Any:
-    """The first tensor of a batch."""
-    for _ in range(4):
-        if isinstance(batch, (list, tuple)):
-            batch = batch[0] if batch else None
-        elif isinstance(batch, dict):
-            batch = next(iter(batch.values()), None)
-        else:
-            break
-    return batch
-
-
-def _rows(tensor: Any) -> int:
-    """The first dimension of a tensor; 0: it has none, or is no tensor."""
-    shape = getattr(tensor, "shape", None)
-    return int(shape[0]) if shape is not None and len(shape) and isinstance(shape[0], int) else 0

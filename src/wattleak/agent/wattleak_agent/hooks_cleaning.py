@@ -1,0 +1,81 @@
+"""Cleaning up that a program asks for in its steps: the garbage collector, the memory of a device, a session.
+
+    {"k": "cleaning", "key": call and place, "name": "gc.collect()", "calls", "steps": in which it was called,
+     "of_steps": since the first time, "s", "file", "line", "function"}
+
+Only what is called after the first step is noted, and not what the collector does by itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+
+from .steps import caller, steps_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .agent import Agent
+
+_MOST = 128
+_monotonic = time.monotonic
+
+_begun: list[Cleaning] = []  # one for one process: several packages load this module
+
+
+def register(agent: Agent) -> None:
+    if _begun:
+        return
+    cleaning = Cleaning(agent)
+    _begun.append(cleaning)
+    cleaning.listen(gc, "collect", "gc.collect()")
+    agent.when_imported(
+        "torch.cuda",
+        lambda cuda: [cleaning.listen(cuda, name, f"torch.cuda.{name}()") for name in ("empty_cache", "synchronize")],
+    )
+    agent.when_imported(
+        "keras", lambda keras: cleaning.listen(keras.utils, "clear_session", "keras.utils.clear_session()")
+    )
+
+
+class Cleaning:
+    """Counts calls by place, and the steps that they came after."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._steps = steps_of(agent)
+        self._calls: dict[Any, dict[str, Any]] = {}
+        agent.at_flush(self._facts, reset=self._calls.clear)
+
+    def listen(self, owner: Any, function: str, name: str) -> None:
+        """Time every call of `owner.function`."""
+
+        def after(began_s: float, _args: Any, _kwargs: Any, _result: Any) -> None:
+            self._count(name, _monotonic() - began_s)
+
+        self._agent.around(owner, function, lambda _args, _kwargs: _monotonic(), after)
+
+    def _count(self, name: str, taken_s: float) -> None:
+        total = self._steps.total
+        if not total:
+            return
+        site = self._agent._places.innermost(caller(3))
+        fact = self._calls.get((name, site))
+        if fact is None:
+            if site is None or len(self._calls) >= _MOST:
+                return
+            file, line, function = site
+            fact = {"k": "cleaning", "key": f"{name} {file}:{line}", "name": name, "file": file, "line": line}
+            fact.update(function=function, calls=0, steps=0, of_steps=0, s=0.0, first=total, last=0)
+            self._calls[name, site] = fact
+        fact["calls"] += 1
+        fact["s"] += taken_s
+        if fact["last"] != total:
+            fact["last"] = total
+            fact["steps"] += 1
+
+    def _facts(self) -> list[dict[str, Any]]:
+        total = self._steps.total
+        return [{**fact, "of_steps": total - fact["first"] + 1} for fact in list(self._calls.values())]
