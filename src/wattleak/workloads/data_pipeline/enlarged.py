@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VERSION = 1  # of what is drawn: another one makes other samples
 SEED = 0
-LEAST, MOST = 16, 20_000  # samples: one for each of a few batches; files of which a folder holds many
+LEAST, MOST = 16, 9_000  # samples; of a folder of files, an experiment watches 10,000 (environment.inputs)
 DIGEST_B = 32
 _TURN_DEGREES, _MOVE, _DIM, _BRIGHT = 10.0, 0.05, 0.8, 1.2
 
