@@ -99,7 +99,7 @@ def write(absent: list[dict[str, Any]]) -> None:
         "`wattleak study`: the bad program of each smell against the good one, in fresh processes and random order, the "
         "same seeds, on the Fashion-MNIST images that come with wattleak. Changes with their 95 % intervals. EQUAL: the "
         "interval lies within ±2 %; NOT ENOUGH RUNS: neither a difference nor its absence was shown by so many runs on "
-        "this machine. Other work on the machine widens an interval and moves no verdict: both programs of a block met it alike.",
+        "this machine. Other work on the machine widens the intervals; it favours neither program, for the two stand in each block in an order drawn by lot.",
         ["smell", "framework", "runs", "verdict", *(words.title(name) for name in names), "quality", "date"],
         rows,
         missing,
