@@ -24,8 +24,8 @@ REQUESTS = 1_000_000
 
 
 def run(asked: list[str]) -> None:
-    training = document_of("measure", "--", sys.executable, str(TRAINING))
-    words = ("--training", training["id"], "--requests", str(REQUESTS))
+    training = document_of("measure", "--no-probes", "--", sys.executable, str(TRAINING))
+    words = ("--training", training["run_id"], "--requests", str(REQUESTS))
     document = document_of("study", "inference", *words, *asked)
     path = RESULTS / "inference.md"
     path.write_text(page(document, training, asked), encoding="utf-8")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from wattleak.analysis.break_even import Training
     from wattleak.cli.settings import Settings
+    from wattleak.model import Measurement
 
 
 def training_cost(args: Namespace, settings: Settings) -> Training | None:
@@ -54,6 +55,7 @@ def _stored_training(reference: str, settings: Settings) -> Training:
     from wattleak.store.sqlite import SqliteStore
 
     identity, _, variant = reference.partition(":")
+    runs: tuple[Measurement, ...]
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
         kind, found = store.find(identity)
         if kind == "run":
@@ -67,9 +69,9 @@ def _stored_training(reference: str, settings: Settings) -> Training:
                     f"--training {found}:{names[0]}",
                 )
             runs, what = good_measurements(experiment, variant), f"{variant} of experiment {found}"
-    whole = tuple(run for run in runs if run.complete and run.planned_end is None)
+    whole = tuple(run for run in runs if run.complete and run.planned_end is None and not run.exit_code)
     if not whole:
         raise UsageError(
-            f"--training {reference}: no run of it went to its end", "name a training that did: wattleak list"
+            f"--training {reference}: no run of it went to its end, and well", "name a training that did: wattleak list"
         )
     return training_of(f"{what}, 1 run" if len(whole) == 1 else f"{what}, {len(whole)} runs", whole)

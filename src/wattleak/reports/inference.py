@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.break_even import BreakEven
+from wattleak.analysis.estimates import scaled
 from wattleak.analysis.serving import PERCENTILES
 from wattleak.reports import units, words
 from wattleak.reports.columns import columns
@@ -182,8 +183,7 @@ def _seconds(mean: Mean | None) -> str:
 def _energy(estimate: Estimate | None) -> str:
     if estimate is None:
         return _NOT_MEASURED
-    ends = (_THOUSAND * end for end in (estimate.value, estimate.low, estimate.high))
-    return " ".join(units.interval_in_unit(*ends, "J"))
+    return " ".join(units.with_range(scaled(estimate, _THOUSAND), "J"))
 
 
 def _waiting(cost: ServingCost) -> str:
