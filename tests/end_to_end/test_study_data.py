@@ -19,7 +19,7 @@ def test_the_plan_has_a_part_for_each_question(wattleak: CommandLine) -> None:
     assert done.returncode == 0, done.stderr
     formats, access = (json.loads(line)["design"] for line in done.stdout.splitlines())
     assert [variant["name"] for variant in formats["variants"]] == ["npy", "npz"]
-    assert [factor["name"] for factor in access["factors"]] == ["access", "page-cache"]
+    assert list(access["factors"]) == ["access", "page-cache"]
     assert len(access["variants"]) == 8
     assert (formats["blocks"], access["blocks"]) == (6, 9)  # the fewest that an interval of 95 % takes
     for design in (formats, access):
@@ -32,18 +32,17 @@ def test_the_plan_has_a_part_for_each_question(wattleak: CommandLine) -> None:
 
 @needs_pillow
 def test_a_small_one_to_the_end(wattleak: CommandLine) -> None:
-    words = ("--raw-mb", "1", "--side", "64", "--blocks", "2", "--warmups", "0", "--json")
+    words = ("--raw-mb", "1", "--side", "64", "--blocks", "1", "--warmups", "0", "--json")
     done = wattleak("study", "data", "--only", "npy,jpeg,access", *words, "--", "--seconds", "0")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["kind"] == "study_data"
     formats, access = document["parts"]
-    assert [len(part["runs"]) for part in (formats, access)] == [4, 2 * len(access["design"]["variants"])]
+    assert [len(part["runs"]) for part in (formats, access)] == [2, len(access["design"]["variants"])]
     npy, jpeg = formats["costs"]
     assert (npy["wrong_samples"], jpeg["wrong_samples"]) == (0, 256)
     assert npy["files_b"] > 256 * 64 * 64
     assert jpeg["later_epochs"]["cpu_per_1000_s"] > npy["later_epochs"]["cpu_per_1000_s"]
-    assert npy["later_epochs"]["energy_per_1000_j"] is None or npy["later_epochs"]["energy_per_1000_j"]["value"] > 0
     assert formats["comparisons"][0]["quality"]["state"] != "identical"  # JPEG delivers other pixels
     for part in (formats, access):
         for run in part["runs"]:  # what the program saw of itself is in what the recorder saw of the whole
@@ -70,11 +69,8 @@ def test_a_small_one_to_the_end(wattleak: CommandLine) -> None:
         (("--only", "npy"), "a comparison takes two formats, and here is npy"),
         (("--only", "zarr,npy"), "there is no 'zarr' in this study"),
         (("--raw-mb", "0"), "--raw-mb 0 is no whole number from 1 to 4096"),
-        (("--side", "big"), "--side big is no whole number"),
         (("--steps", "5"), "this study counts whole epochs"),
         (("--require", "saving"), "--require judges one comparison"),
-        (("--full",), "--full belongs to"),
-        (("--data", "no-such-set"), "there is no data set or file called 'no-such-set'"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_error(wattleak: CommandLine, words: tuple[str, ...], message: str) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FIRST, LATER = "first epoch", "later epochs"  # the spans that the program opens
 _PER = 1000  # samples
+# Energy is billed by CPU time, which the system counts in ticks of 10 ms: of fewer than ten of them a share of energy
+# would be wrong by more than a tenth, and of none it would be zero.
+_LEAST_CPU_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +193,9 @@ def _passing(runs: Sequence[Measurement], prefix: str, span: str, epochs: Sequen
 
 
 def _energy(run: Measurement, span: str) -> Estimate | None:
-    """What the process tree is billed for the first span of this name."""
-    return next((one.attributed_energy_j for one in run.spans if one.name == span and one.complete), None)
+    """What the process tree is billed for the first span of this name; None where it is too short to be billed."""
+    found = next((one for one in run.spans if one.name == span and one.complete), None)
+    return None if found is None or found.cpu_s < _LEAST_CPU_S else found.attributed_energy_j
 
 
 def _share(part: float, rest: float) -> float:

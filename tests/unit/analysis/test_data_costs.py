@@ -32,8 +32,8 @@ FIGURES = {
 }
 
 
-def span(name, energy_j):
-    return SpanCost(name, 0.0, 1.0, 1.0, (), modelled(energy_j))
+def span(name, energy_j, cpu_s=1.0):
+    return SpanCost(name, 0.0, 1.0, cpu_s, (), modelled(energy_j))
 
 
 def delivered(variant, block, **figures):
@@ -73,6 +73,14 @@ def test_what_a_platform_does_not_say_is_absent_and_said_to_be():
     assert (cost.first.energy_per_1000_j, cost.resident_share) == (None, None)
     assert dict(zip(*io_table([cost]), strict=True))["first epoch"] == "-"
     assert any("does not say whether the files had left the page cache" in note for note in notes([cost]))
+
+
+def test_energy_of_a_few_ticks_of_cpu_time_is_not_measured():
+    given = delivered("npy", 0)
+    short = replace(given.measurement, spans=(span("first epoch", 0.0, cpu_s=0.03), span("later epochs", 80.0)))
+    (cost,) = data_costs(experiment([replace(given, measurement=short)], variants=("npy",)))
+    assert cost.first.energy_per_1000_j is None
+    assert cost.later.energy_per_1000_j.value == pytest.approx(10.0)
 
 
 def test_what_was_not_cold_and_what_was_not_right_is_said():
