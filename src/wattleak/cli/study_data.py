@@ -20,7 +20,7 @@ from wattleak.errors import ExitCode, OwnFailure, UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace, _ArgumentGroup
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wattleak.analysis.data_costs import DataCost, LevelEffect
     from wattleak.cli.ready_made import Finished, Part
@@ -178,13 +178,13 @@ def _parts(files: Files, chosen: Chosen, args: Namespace, settings: Settings, *,
     from wattleak.analysis.feasibility import blocks_needed
     from wattleak.cli.ready_made import Part, blocks_and_warmups
 
-    made = {
+    made: dict[str, tuple[str, Callable[[], Treatments]]] = {
         "formats": ("formats, in the order in which they are stored", lambda: _formats(files, chosen, args)),
         "page-cache": ("with and without the page cache", lambda: _page_cache(files, args)),
         "access": ("order of access", lambda: _access(files, args, _CACHES if cold else _CACHES[:1])),
         "workers": ("loader workers, beside a training", lambda: _workers(files, args)),
     }
-    parts = []
+    parts: list[Part] = []
     for name, (title, treat) in made.items():
         if name not in chosen.parts or (name == "page-cache" and not cold):
             continue

@@ -39,7 +39,8 @@ class Samples:
 
 def samples_for(data: ImageData, side: int, raw_b: int) -> int:
     """How many samples of `side` pixels fill about so many bytes."""
-    return min(MOST, max(LEAST, raw_b // (side * side * data.train_images.shape[3])))
+    sample_b = side * side * int(data.train_images.shape[3])
+    return min(MOST, max(LEAST, raw_b // sample_b))
 
 
 def enlarge(data: ImageData, side: int, count: int) -> Samples:

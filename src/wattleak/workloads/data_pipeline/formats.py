@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wattleak.errors import UsageError
 
@@ -83,7 +83,7 @@ class Format:
         """Store samples in an empty folder."""
         (self.picked() if self.any_order else self.streamed()).write(folder, samples)
 
-    def _load(self):  # noqa: ANN202 - one of the two, as `any_order` says
+    def _load(self) -> Any:  # noqa: ANN401 - one of the two, as `any_order` says
         module = import_module(f"wattleak.workloads.data_pipeline.{self.module}")
         return getattr(module, self.name.upper())
 

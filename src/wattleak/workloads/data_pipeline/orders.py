@@ -30,7 +30,7 @@ def _blocks(count: int, random: np.random.Generator) -> Rows:
     """Blocks in random order; inside a block as they are stored."""
     starts = np.arange(0, count, BLOCK)
     random.shuffle(starts)
-    return np.concatenate([np.arange(start, min(start + BLOCK, count)) for start in starts])
+    return np.concatenate([np.arange(start, min(start + BLOCK, count)) for start in starts.tolist()])
 
 
 def _shuffled(count: int, random: np.random.Generator) -> Rows:
