@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import Located, Site, enclosing_class
+from wattleak.source.calls import Located, Site
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.callers import given_values
 from wattleak.source.learning.catalogue import passes_on
@@ -23,6 +23,7 @@ from wattleak.source.learning.reaching import reaching
 from wattleak.source.referents import Class, Expression, Function, Instance, Library, Method, name_of
 from wattleak.source.resolving import bases, is_a
 from wattleak.source.scopes import Binding, Kind
+from wattleak.source.standing import enclosing_class
 from wattleak.source.values import evaluate
 from wattleak.source.walking import own_nodes
 

@@ -449,7 +449,8 @@ class Resolver:
         return self._all([value for value in values if value is not None], function.module, depth)
 
     def _parameter(self, module: Module, parameter: ast.arg, depth: int) -> Known | None:
-        from wattleak.source.calls import owner_class, parameter_values  # noqa: PLC0415 - they ask each other
+        from wattleak.source.arguments import parameter_values  # noqa: PLC0415 - they ask each other
+        from wattleak.source.standing import owner_class  # noqa: PLC0415 - they ask each other
 
         scope = module.scopes.scope_of[parameter]
         node = scope.node

@@ -12,11 +12,13 @@ from pathlib import Path  # noqa: TC003 - as below
 
 import pytest
 
-from wattleak.source.calls import argument_values, contexts, decorators, enclosing_class, repetitions
+from wattleak.source.arguments import argument_values
+from wattleak.source.calls import repetitions
 from wattleak.source.module import Module  # noqa: TC001 - tests read better without a block for types
 from wattleak.source.project import Project
 from wattleak.source.referents import Instance
 from wattleak.source.resolving import is_a, qualified_names, referents
+from wattleak.source.standing import contexts, decorators, enclosing_class
 from wattleak.source.uses import How, uses
 
 

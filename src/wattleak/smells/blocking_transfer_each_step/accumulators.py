@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Edit
 from wattleak.smells.blocking_transfer_each_step.device_values import DeviceValues, Grade
-from wattleak.source.calls import enclosing_function
 from wattleak.source.learning import Often, how_often
+from wattleak.source.standing import enclosing_function
 from wattleak.source.values import Number, evaluate
 from wattleak.source.walking import walk
 

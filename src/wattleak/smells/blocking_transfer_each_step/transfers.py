@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.blocking_transfer_each_step.device_values import DeviceValues, Grade, goes_to_cpu
 from wattleak.source import flow
-from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning import HotLoop, LoopRole, Often, hot_loop_around, hot_loops, how_often, on_accelerator
 from wattleak.source.learning.asking import resolved_name
 from wattleak.source.learning.callers import callers
+from wattleak.source.standing import enclosing_function, loops_around
 from wattleak.source.walking import in_order, walk
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from wattleak.model import Edit, Fix
 from wattleak.smells.data_read_to_count.lengths import Length, trace_of_reading
-from wattleak.source.calls import enclosing_function
 from wattleak.source.edits import apply
 from wattleak.source.loaders import read_by
 from wattleak.source.module import Module
 from wattleak.source.reading import parse
+from wattleak.source.standing import enclosing_function
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

@@ -6,13 +6,14 @@ import ast
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from wattleak.source.calls import Site, argument, argument_values
+from wattleak.source.arguments import argument, argument_values
 from wattleak.source.learning import is_loader
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.loaders import knows_length, origins, pytorch_loaders
 from wattleak.source.referents import Instance, Library, Method
 
 if TYPE_CHECKING:
+    from wattleak.source.calls import Site
     from wattleak.source.module import Module
     from wattleak.source.referents import Referent
 

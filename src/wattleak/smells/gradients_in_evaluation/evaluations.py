@@ -19,16 +19,16 @@ from wattleak.smells.gradients_in_evaluation.runs import (
     runs_or_takes,
 )
 from wattleak.smells.gradients_in_evaluation.switches import may_be_off
-from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning import FileRole, Framework, LoopRole, file_role, frameworks, hot_loops, is_model
 from wattleak.source.learning.callers import callers
+from wattleak.source.standing import enclosing_function, loops_around
 from wattleak.source.walking import in_order, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wattleak.source.calls import Loop
     from wattleak.source.module import Module
+    from wattleak.source.standing import Loop
 
 _PLACES = frozenset(
     {"to", "cuda", "cpu", "xpu", "mps", "half", "float", "double", "bfloat16", "train", "eval", "requires_grad_"}

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.gradients_in_evaluation.gradient_uses import differentiates, names_a_purpose
 from wattleak.smells.gradients_in_evaluation.runs import FORWARD, passed_on
-from wattleak.source.calls import enclosing_class
 from wattleak.source.learning.asking import resolved_name
 from wattleak.source.learning.callers import callers
 from wattleak.source.referents import Class, Library
 from wattleak.source.resolving import bases
+from wattleak.source.standing import enclosing_class
 from wattleak.source.uses import How, uses
 from wattleak.source.walking import in_order, walk
 

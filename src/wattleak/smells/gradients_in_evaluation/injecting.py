@@ -6,9 +6,9 @@ import ast
 from typing import TYPE_CHECKING
 
 from wattleak.smells.gradients_in_evaluation import rewriting
-from wattleak.source.calls import loops_around
 from wattleak.source.learning.asking import resolved_name
 from wattleak.source.scopes import Kind
+from wattleak.source.standing import loops_around
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

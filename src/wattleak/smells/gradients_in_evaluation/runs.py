@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.gradients_in_evaluation.gradient_uses import names_a_purpose
 from wattleak.smells.gradients_in_evaluation.switches import is_switched
-from wattleak.source.calls import loops_around, owner_class
 from wattleak.source.learning.asking import resolved
 from wattleak.source.referents import Function
+from wattleak.source.standing import loops_around, owner_class
 from wattleak.source.walking import in_order, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wattleak.source.calls import Loop
     from wattleak.source.module import Module
+    from wattleak.source.standing import Loop
 
 _HOPS = 2  # calls between the function that says eval() and the one that runs the model
 

@@ -6,11 +6,11 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_function
 from wattleak.source.learning import gradients_off
 from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.callers import callers
 from wattleak.source.referents import Class, Function, Instance, name_of
+from wattleak.source.standing import enclosing_function
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_function, loops_around
 from wattleak.source.learning.asking import resolved_name
 from wattleak.source.learning.callers import callers
+from wattleak.source.standing import enclosing_function, loops_around
 from wattleak.source.walking import children, own_nodes, walk
 
 if TYPE_CHECKING:

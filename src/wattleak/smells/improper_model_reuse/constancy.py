@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wattleak.source import calls
+from wattleak.source import arguments, standing
 from wattleak.source.referents import Function
 from wattleak.source.resolving import qualified_names, referents
 from wattleak.source.scopes import Kind
@@ -16,9 +16,10 @@ from wattleak.source.walking import own_nodes, walk
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wattleak.source.calls import Loop, Site
+    from wattleak.source.calls import Site
     from wattleak.source.module import Module
     from wattleak.source.scopes import Binding
+    from wattleak.source.standing import Loop
 
 _NEW_EACH_TIME = (
     *("random.", "numpy.random.", "torch.rand", "torch.randint", "tensorflow.random.", "secrets.", "uuid.", "time."),
@@ -130,8 +131,8 @@ class _Question:
             return True  # a name of the expression's own: what it runs over is looked at with the rest
         if isinstance(node, ast.arg):
             return self._argument(node)
-        here = calls.enclosing_function(self.module, self.root)
-        home = calls.enclosing_function(self.module, node)
+        here = standing.enclosing_function(self.module, self.root)
+        home = standing.enclosing_function(self.module, node)
         repeated = self._inside_loop(self.module, node)
         if not self.rounds.is_here and home is here and here is not None:
             repeated = True  # a local name of a function that is called in each round
@@ -151,20 +152,20 @@ class _Question:
 
     def _argument(self, node: ast.arg) -> bool:
         function = self.module.scopes.scope_of[node].node
-        if function is not calls.enclosing_function(self.module, self.root) or self.rounds.is_here:
+        if function is not standing.enclosing_function(self.module, self.root) or self.rounds.is_here:
             return True
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             return False
-        method = calls.owner_class(self.module, function) is not None
+        method = standing.owner_class(self.module, function) is not None
         names = [item.arg for item in (*function.args.posonlyargs, *function.args.args)]
         if method and names[:1] == [node.arg]:
             return True
         if not self.rounds.through:
             return False
         site = self.rounds.through[-1]
-        bound = 1 if method and "builtins.staticmethod" not in calls.decorators(self.module, function) else 0
+        bound = 1 if method and "builtins.staticmethod" not in standing.decorators(self.module, function) else 0
         position = names.index(node.arg) - bound if node.arg in names else None
-        given = calls.argument(site.module, site.call, node.arg, position)
+        given = arguments.argument(site.module, site.call, node.arg, position)
         if given is None:
             return False
         return all(
@@ -219,10 +220,10 @@ def attribute_is_constant(module: Module, name: str, rounds: Rounds) -> bool:
             continue
         if rounds.loop is not None and module is rounds.module and within(module, node, rounds.loop):
             return False
-        function = calls.enclosing_function(module, node)
+        function = standing.enclosing_function(module, node)
         if function is None or getattr(function, "name", "") in _BEFORE_ANY_LOOP:
             continue
-        if rounds.is_here and function is calls.enclosing_function(module, rounds.loop):  # type: ignore[arg-type]
+        if rounds.is_here and function is standing.enclosing_function(module, rounds.loop):  # type: ignore[arg-type]
             continue
         return False
     return True

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from wattleak.smells.improper_model_reuse.constancy import within
-from wattleak.source import calls
+from wattleak.source import standing
 from wattleak.source.referents import Class, Function, Library, Method, name_of
 from wattleak.source.resolving import referents
 from wattleak.source.walking import own_nodes, walk
@@ -230,7 +230,7 @@ class _Reader:
 
     def _of_name(self, name: str, bound: ast.AST) -> Iterator[Act]:
         found = self.module.scopes.bindings(name, self.module.scopes.scope_of[bound])
-        function = calls.enclosing_function(self.module, bound) if isinstance(bound, ast.expr) else self.region
+        function = standing.enclosing_function(self.module, bound) if isinstance(bound, ast.expr) else self.region
         for mention in self.module.mentions.get(name, ()):
             if (
                 not isinstance(mention, ast.Name)
@@ -239,7 +239,7 @@ class _Reader:
                 or not within(self.module, mention, self.region)
             ):
                 continue
-            if calls.enclosing_function(self.module, mention) is not function:
+            if standing.enclosing_function(self.module, mention) is not function:
                 yield self.act(Doing.KEEPS, mention)  # a function inside refers to it, and may live on
             else:
                 yield from self.of_expression(mention)
@@ -379,7 +379,7 @@ def _parameter(
     if given not in call.args or any(isinstance(item, ast.Starred) for item in call.args):
         return None
     positional = [*node.args.posonlyargs, *node.args.args]
-    if calls.owner_class(function.module, node) is not None and function.receiver is not None:
+    if standing.owner_class(function.module, node) is not None and function.receiver is not None:
         positional = positional[1:]
     number = call.args.index(given)
     return positional[number] if number < len(positional) else None

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wattleak.source import calls
+from wattleak.source import standing
 from wattleak.source.learning import builds_model
 from wattleak.source.learning.catalogue import is_model_maker
 from wattleak.source.names import dotted_name
@@ -57,7 +57,7 @@ class Made:
 
 def made_by(module: Module, call: ast.Call) -> Made | None:
     """Return what model a call makes; None: it makes none, or that is not known."""
-    owner = calls.enclosing_class(module, call)
+    owner = standing.enclosing_class(module, call)
     if owner is not None and any(getattr(base, "attr", getattr(base, "id", "")) == "Module" for base in owner.bases):
         return None  # a module that makes its own parts
     if any(isinstance(target, ast.Tuple | ast.List) for target in targets_of(module, call)):
@@ -92,13 +92,13 @@ def targets_of(module: Module, call: ast.Call) -> list[ast.expr]:
 def is_candidate(module: Module, call: ast.Call) -> bool:
     """Ask what the text alone can tell, before names are followed."""
     last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    function = calls.enclosing_function(module, call)
+    function = standing.enclosing_function(module, call)
     name = str(getattr(function, "name", ""))
     if (
         not last
         or last in _NEVER
         or last.startswith("__")
-        or (function is None and not calls.loops_around(module, call))
+        or (function is None and not standing.loops_around(module, call))
         or name in _INSIDE_MODELS
         or name.startswith("_make")
         or isinstance(module.scopes.parent_of.get(call), _NO_MODEL_THERE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source import calls
+from wattleak.source import standing
 from wattleak.source.learning import builds_model
 from wattleak.source.walking import walk
 
@@ -74,12 +74,12 @@ def _is_local_enough(
     ):
         return False
     found = module.scopes.bindings(name, scope)
-    function = calls.enclosing_function(module, statement)
+    function = standing.enclosing_function(module, statement)
     return not any(
         isinstance(node, ast.Name)
         and isinstance(node.ctx, ast.Load)
         and module.scopes.bindings(name, module.scopes.scope_of[node]) is found
-        and calls.enclosing_function(module, node) is not function
+        and standing.enclosing_function(module, node) is not function
         for node in module.mentions.get(name, ())
     )
 

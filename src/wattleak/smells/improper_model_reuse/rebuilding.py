@@ -21,7 +21,7 @@ from wattleak.smells.improper_model_reuse.repeating import (
     rounds_of,
     wants_fresh,
 )
-from wattleak.source import calls
+from wattleak.source import standing
 from wattleak.source.referents import Function
 from wattleak.source.resolving import qualified_names, referents
 from wattleak.source.walking import walk
@@ -82,7 +82,7 @@ class _Case:
         self.made = made
         loop = rounds.loop
         self.region: ast.AST = (
-            loop if rounds.is_here and loop is not None else calls.enclosing_function(module, call) or module.tree
+            loop if rounds.is_here and loop is not None else standing.enclosing_function(module, call) or module.tree
         )
         self.acts = self._acts()
 
@@ -293,7 +293,7 @@ class _Case:
         loop = self.rounds.loop if self.rounds.is_here else None
         for node in walk(self.region):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STEP:
-                around = calls.loops_around(self.module, node)
+                around = standing.loops_around(self.module, node)
                 if (around[0] if around else None) is loop and within(self.module, node, self.region):
                     return True
         return False
@@ -392,7 +392,7 @@ def _names_in(node: ast.AST) -> Iterator[ast.Name]:
 def describe(rebuild: Rebuild, module: Module) -> str:
     """Say in which rounds the model is built again."""
     rounds = rebuild.rounds
-    function = calls.enclosing_function(module, rebuild.call)
+    function = standing.enclosing_function(module, rebuild.call)
     name = f"{function.name}()" if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) else "the function"
     if rounds.loop is None:
         return f"at every call of {name}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.improper_model_reuse.constancy import Rounds, is_constant, within
 from wattleak.smells.improper_model_reuse.repeating import happens_each_time, wants_fresh
-from wattleak.source import calls
+from wattleak.source import standing
 from wattleak.source.learning import builds_model, is_model
 from wattleak.source.referents import Function
 from wattleak.source.resolving import qualified_name, referents
@@ -17,8 +17,8 @@ from wattleak.source.walking import walk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wattleak.source.calls import Loop
     from wattleak.source.module import Module
+    from wattleak.source.standing import Loop
 
 _TRAINS_OR_ASKS = frozenset(
     {"fit", "fit_generator", "train_on_batch", "predict", "predict_on_batch", "evaluate", "test_on_batch"}
@@ -42,7 +42,7 @@ def recompiled(module: Module) -> Iterator[Repeated]:
     for node in walk(module.tree):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name() | ast.Attribute() as owner, attr="compile")):
-                loops = calls.loops_around(module, node)
+                loops = standing.loops_around(module, node)
                 if not loops or not isinstance(loops[0], ast.For | ast.While):
                     continue
                 rounds = Rounds(module, loops[0])
@@ -68,7 +68,7 @@ def cleared(module: Module) -> Iterator[Repeated]:
     for node in walk(module.tree):
         match node:
             case ast.Call(func=ast.Name(id="clear_session") | ast.Attribute(attr="clear_session") as func):
-                loops = calls.loops_around(module, node)
+                loops = standing.loops_around(module, node)
                 if not loops or not isinstance(loops[0], ast.For | ast.While):
                     continue
                 loop = loops[0]

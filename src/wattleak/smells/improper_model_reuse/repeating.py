@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from wattleak.smells.improper_model_reuse.constancy import Rounds, is_constant, within, words_of
-from wattleak.source import calls, flow
+from wattleak.source import calls, flow, standing
 from wattleak.source.calls import Located
 from wattleak.source.learning import is_loader
 from wattleak.source.referents import Function
@@ -17,8 +17,9 @@ from wattleak.source.walking import walk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wattleak.source.calls import FunctionNode, Loop, Site
+    from wattleak.source.calls import Site
     from wattleak.source.module import Module
+    from wattleak.source.standing import FunctionNode, Loop
 
 _MOST_MENTIONS = 100  # of a name: who calls something of so common a name is not looked for
 _EVERYWHERE = frozenset(
@@ -135,11 +136,11 @@ def rounds_of(module: Module, node: ast.expr) -> Iterator[Rounds]:
 def _rounds(
     module: Module, node: ast.expr, through: tuple[Site, ...], hops: int, seen: set[ast.AST]
 ) -> Iterator[Rounds]:
-    loops = calls.loops_around(module, node)
+    loops = standing.loops_around(module, node)
     if loops:
         yield Rounds(module, loops[0], through)
         return
-    function = calls.enclosing_function(module, node)
+    function = standing.enclosing_function(module, node)
     if function is None or hops <= 0 or function in seen or _gives_other(module, function):
         return
     seen.add(function)
@@ -147,7 +148,7 @@ def _rounds(
         if not through:
             yield Rounds(module, None)
         return
-    if any(name not in _PLAIN_DECORATORS for name in calls.decorators(module, function)):
+    if any(name not in _PLAIN_DECORATORS for name in standing.decorators(module, function)):
         return  # a cache, a fixture, nobody knows
     if not _is_repeated_name(module, node, hops, set(), elsewhere=True):
         return
@@ -163,13 +164,13 @@ def may_repeat(module: Module, node: ast.expr, *, elsewhere: bool) -> bool:
 
     `elsewhere`: loops in other files count too, for which these have to be parsed.
     """
-    return bool(calls.loops_around(module, node)) or _is_repeated_name(module, node, _HOPS, set(), elsewhere)
+    return bool(standing.loops_around(module, node)) or _is_repeated_name(module, node, _HOPS, set(), elsewhere)
 
 
 def _is_repeated_name(  # noqa: PLR0911 - one return for each way to tell
     module: Module, node: ast.expr, hops: int, seen: set[str], elsewhere: bool
 ) -> bool:
-    function = calls.enclosing_function(module, node)
+    function = standing.enclosing_function(module, node)
     if function is None:
         return False
     if isinstance(function, ast.Lambda):
@@ -187,7 +188,7 @@ def _is_repeated_name(  # noqa: PLR0911 - one return for each way to tell
         for mention in mentions:
             parent = home.scopes.parent_of.get(mention)
             if isinstance(parent, ast.Call) and parent.func is mention:
-                if calls.loops_around(home, parent) or _is_repeated_name(home, parent, hops - 1, seen, elsewhere):
+                if standing.loops_around(home, parent) or _is_repeated_name(home, parent, hops - 1, seen, elsewhere):
                     return True
             elif _applies(Located(home, mention)):
                 return True
@@ -197,7 +198,7 @@ def _is_repeated_name(  # noqa: PLR0911 - one return for each way to tell
 def _handles(module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[bool]:
     """Yield for what a function is seen to answer requests."""
     yield [item.arg for item in function.args.args] == ["event", "context"]  # of a cloud
-    for name in calls.decorators(module, function):
+    for name in standing.decorators(module, function):
         yield name is not None and _HANDLERS.match(name) is not None
 
 
@@ -205,7 +206,7 @@ def _gives_other(module: Module, function: FunctionNode) -> bool:
     """Tell whether a function is a generator, or one that is searched over: then a call of it is no round."""
     arguments = {item.arg for item in function.args.args}
     return bool(arguments & _SEARCH) or any(
-        isinstance(item, ast.Yield | ast.YieldFrom) and calls.enclosing_function(module, item) is function
+        isinstance(item, ast.Yield | ast.YieldFrom) and standing.enclosing_function(module, item) is function
         for item in walk(function)
     )
 
@@ -231,7 +232,7 @@ def steps_from(rounds: Rounds, module: Module, node: ast.expr) -> Iterator[tuple
     here: list[tuple[Module, ast.expr]] = [*((site.module, site.call) for site in rounds.through), (module, node)]
     for number, (home, call) in enumerate(here):
         first = number == 0
-        yield home, call, rounds.loop if first and rounds.loop is not None else calls.enclosing_function(home, call)
+        yield home, call, rounds.loop if first and rounds.loop is not None else standing.enclosing_function(home, call)
 
 
 def happens_each_time(module: Module, node: ast.expr, rounds: Rounds, names: frozenset[str]) -> bool:
@@ -310,7 +311,7 @@ def _heads(loop: Loop) -> tuple[list[ast.expr], list[ast.expr]]:
 def wants_fresh(rounds: Rounds, module: Module, node: ast.expr, *, trains: bool) -> bool:
     """Tell whether the rounds are folds, seeds, members, settings: then each is meant to have a model of its own."""
     for home, call, _ in steps_from(rounds, module, node):
-        function = calls.enclosing_function(home, call)
+        function = standing.enclosing_function(home, call)
         if function is not None and {item.arg for item in function.args.args} & _SEARCH:
             return True
         if words_of([ast.Name(getattr(function, "name", ""))]) & {"benchmark", "profile", "objective", "ensemble"}:

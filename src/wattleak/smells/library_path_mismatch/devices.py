@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from wattleak.source import flow
-from wattleak.source.calls import enclosing_function
 from wattleak.source.names import dotted_name, sole_binding
+from wattleak.source.standing import enclosing_function
 from wattleak.source.values import Text, evaluate
 from wattleak.source.walking import children, walk
 

@@ -10,7 +10,7 @@ from wattleak.smells.loader_in_training_process import work
 from wattleak.smells.loader_in_training_process.case import Case
 from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, on_gpu
 from wattleak.source import flow
-from wattleak.source.calls import argument
+from wattleak.source.arguments import argument
 from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.reaching import reaching
 from wattleak.source.referents import Function

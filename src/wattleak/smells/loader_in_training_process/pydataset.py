@@ -11,12 +11,14 @@ from wattleak.smells.loader_in_training_process.case import Case
 from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, neighbours, on_gpu
 from wattleak.smells.loader_in_training_process.rewriting import keras_fix
 from wattleak.source import flow
-from wattleak.source.calls import Site, argument, argument_values, enclosing_class
+from wattleak.source.arguments import argument, argument_values
+from wattleak.source.calls import Site
 from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.memory import of_module
 from wattleak.source.loaders import is_same_node, origins
 from wattleak.source.referents import Class
 from wattleak.source.resolving import is_a
+from wattleak.source.standing import enclosing_class
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

@@ -11,13 +11,15 @@ from wattleak.smells.loader_in_training_process.case import Case
 from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, neighbours
 from wattleak.smells.loader_in_training_process.rewriting import workers_fix
 from wattleak.source import flow
-from wattleak.source.calls import Site, argument, argument_values, enclosing_class, enclosing_function
+from wattleak.source.arguments import argument, argument_values
+from wattleak.source.calls import Site
 from wattleak.source.learning import LoopRole, hot_loops, on_accelerator
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.memory import of_module
 from wattleak.source.loaders import is_same_node, knows_length, makes_pytorch_loader, pytorch_loaders, read_by
 from wattleak.source.referents import Class, Function
 from wattleak.source.resolving import is_a
+from wattleak.source.standing import enclosing_class, enclosing_function
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from wattleak.model import Edit, Fix
-from wattleak.source.calls import argument
+from wattleak.source.arguments import argument
 from wattleak.source.edits import still_parses
 from wattleak.source.scopes import Kind
 from wattleak.source.walking import first_below_docstring

@@ -15,7 +15,8 @@ from wattleak.smells.loader_in_training_process.case import Case
 from wattleak.smells.loader_in_training_process.fitting import fit_calls, is_exceptional, neighbours, on_gpu
 from wattleak.smells.loader_in_training_process.rewriting import drop_keywords, parallel_map_fix
 from wattleak.source import flow
-from wattleak.source.calls import Site, argument
+from wattleak.source.arguments import argument
+from wattleak.source.calls import Site
 from wattleak.source.learning import LoopRole, hot_loops
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.learning.memory import of_module

@@ -8,11 +8,12 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.source import flow
-from wattleak.source.calls import Argument, argument, owner_class
+from wattleak.source.arguments import Argument, argument
 from wattleak.source.learning.asking import resolved, resolved_name
 from wattleak.source.loaders import SPLITS, origins
 from wattleak.source.referents import Class, Function, Instance, Library
 from wattleak.source.resolving import bases, is_a, stores
+from wattleak.source.standing import owner_class
 from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.minibatch_mismatch.inputs import chain, is_dataset, keras_method
 from wattleak.source import flow
-from wattleak.source.calls import Site, argument
+from wattleak.source.arguments import argument
+from wattleak.source.calls import Site
 from wattleak.source.learning import LoopRole, Often, hot_loops, how_often, imported, importers
 from wattleak.source.loaders import is_same_node, origins, read_by
 from wattleak.source.referents import Function

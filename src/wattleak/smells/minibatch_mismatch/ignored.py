@@ -9,7 +9,7 @@ from wattleak.model import Fix, Severity
 from wattleak.smells.minibatch_mismatch.inputs import batched, keras_method
 from wattleak.smells.minibatch_mismatch.rewriting import can_stand_at, replaced, without
 from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
-from wattleak.source.calls import argument, values
+from wattleak.source.arguments import argument, values
 from wattleak.source.edits import still_parses
 from wattleak.source.resolving import qualified_name
 from wattleak.source.walking import walk

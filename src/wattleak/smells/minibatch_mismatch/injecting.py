@@ -10,7 +10,7 @@ from wattleak.smells.minibatch_mismatch.ignored import size_of_cut
 from wattleak.smells.minibatch_mismatch.inputs import batched, keras_method, makes_loader
 from wattleak.smells.minibatch_mismatch.rewriting import replaced, with_keyword, without
 from wattleak.smells.minibatch_mismatch.single import split_size
-from wattleak.source.calls import argument, values
+from wattleak.source.arguments import argument, values
 from wattleak.source.edits import still_parses
 from wattleak.source.learning import LoopRole, hot_loops
 from wattleak.source.walking import walk

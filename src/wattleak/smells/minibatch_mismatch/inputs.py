@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from wattleak.source.calls import Site, argument, values
+from wattleak.source.arguments import argument, values
+from wattleak.source.calls import Site
 from wattleak.source.learning import Framework, frameworks, is_model
 from wattleak.source.loaders import PYTORCH_LOADERS, is_same_node, makes_pytorch_loader, origins
 from wattleak.source.referents import Function, Instance, Library, Method, name_of

@@ -10,7 +10,7 @@ from wattleak.smells.minibatch_mismatch.feeding import Feeds, feeds
 from wattleak.smells.minibatch_mismatch.inputs import batched, is_dataset, keras_method, makes_loader, size_values
 from wattleak.smells.minibatch_mismatch.sizes import dataset_rows, most_rows
 from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
-from wattleak.source.calls import argument, argument_values
+from wattleak.source.arguments import argument, argument_values
 from wattleak.source.resolving import referents
 from wattleak.source.walking import walk
 

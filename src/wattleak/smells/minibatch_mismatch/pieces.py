@@ -10,7 +10,7 @@ from wattleak.smells.minibatch_mismatch.feeding import Feeds, updates
 from wattleak.smells.minibatch_mismatch.ignored import size_of_cut
 from wattleak.smells.minibatch_mismatch.inputs import batched
 from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
-from wattleak.source.calls import argument_values, values
+from wattleak.source.arguments import argument_values, values
 from wattleak.source.loaders import read_by
 from wattleak.source.resolving import qualified_name
 from wattleak.source.walking import children, walk

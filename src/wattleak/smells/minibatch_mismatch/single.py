@@ -19,7 +19,8 @@ from wattleak.smells.minibatch_mismatch.inputs import (
 from wattleak.smells.minibatch_mismatch.rewriting import can_stand_at, replaced, with_keyword
 from wattleak.smells.minibatch_mismatch.sizes import in_memory, most_rows
 from wattleak.smells.minibatch_mismatch.suspicion import Suspicion
-from wattleak.source.calls import argument, argument_values, repetitions, values
+from wattleak.source.arguments import argument, argument_values, values
+from wattleak.source.calls import repetitions
 from wattleak.source.edits import still_parses
 from wattleak.source.learning import LoopRole, hot_loops
 from wattleak.source.resolving import qualified_name, referents

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from wattleak.smells.minibatch_mismatch.inputs import chain, dataset_root, is_dataset
-from wattleak.source.calls import argument_values
+from wattleak.source.arguments import argument_values
 from wattleak.source.loaders import SPLITS, origins
 from wattleak.source.resolving import qualified_name
 from wattleak.source.values import Number, evaluate

@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.smells.unnecessary_parallelism.sites import SPINS, Site, library_name
-from wattleak.source.calls import Located, argument
+from wattleak.source.arguments import argument
+from wattleak.source.calls import Located
 from wattleak.source.names import dotted_name
 from wattleak.source.referents import Expression
 from wattleak.source.resolving import referents

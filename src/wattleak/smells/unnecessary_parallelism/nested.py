@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from wattleak.model import Edit
 from wattleak.smells.unnecessary_parallelism.sites import called
 from wattleak.smells.unnecessary_parallelism.worth import worth
-from wattleak.source.calls import Located, argument
+from wattleak.source.arguments import argument
+from wattleak.source.calls import Located
 from wattleak.source.referents import Expression, Instance, name_of
 from wattleak.source.resolving import qualified_name, referents
 from wattleak.source.values import CpuMultiple, Number

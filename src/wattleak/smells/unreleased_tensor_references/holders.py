@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.smells.unreleased_tensor_references.stores import Store, Way, store_of
-from wattleak.source.calls import Located, call_sites, enclosing_class, enclosing_function, parameter_values
+from wattleak.source.arguments import parameter_values
+from wattleak.source.calls import Located, call_sites
 from wattleak.source.names import dotted_name
 from wattleak.source.referents import Class, Function
 from wattleak.source.resolving import stores as attribute_stores
+from wattleak.source.standing import enclosing_class, enclosing_function
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

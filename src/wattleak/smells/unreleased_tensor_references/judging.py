@@ -11,8 +11,8 @@ from wattleak.smells.unreleased_tensor_references.readings import Reading, readi
 from wattleak.smells.unreleased_tensor_references.spending import Spent, spent
 from wattleak.smells.unreleased_tensor_references.stores import Way
 from wattleak.smells.unreleased_tensor_references.tensors import Kept, is_output, kept
-from wattleak.source.calls import enclosing_function
 from wattleak.source.learning import varies
+from wattleak.source.standing import enclosing_function
 from wattleak.source.walking import own_nodes
 
 if TYPE_CHECKING:

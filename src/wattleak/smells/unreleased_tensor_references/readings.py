@@ -6,10 +6,11 @@ import ast
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import call_sites, enclosing_function
+from wattleak.source.calls import call_sites
 from wattleak.source.names import dotted_name
 from wattleak.source.referents import Function
 from wattleak.source.resolving import referents
+from wattleak.source.standing import enclosing_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from wattleak.smells.unreleased_tensor_references.stores import Store, store_of, stores
 from wattleak.smells.unreleased_tensor_references.tensors import is_callback
-from wattleak.source.calls import enclosing_function, owner_class, repetitions
+from wattleak.source.calls import repetitions
 from wattleak.source.learning import LoopRole, Often, epoch_loops, hot_loop_around, hot_loops, how_often
 from wattleak.source.learning.classes import is_lightning_class, thing_of
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class
 from wattleak.source.resolving import is_a
+from wattleak.source.standing import enclosing_function, owner_class
 from wattleak.source.values import Number, evaluate
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from wattleak.smells.unreleased_tensor_references.spending import Spent, spent
-from wattleak.source.calls import enclosing_class, enclosing_function
 from wattleak.source.learning import Framework, Graph, frameworks, graph_of, is_model, runs_module
 from wattleak.source.learning.inference import things
 from wattleak.source.learning.reaching import origin, reaching
@@ -16,6 +15,7 @@ from wattleak.source.learning.things import Thing
 from wattleak.source.names import dotted_name
 from wattleak.source.referents import Class, Function
 from wattleak.source.resolving import is_a, referents
+from wattleak.source.standing import enclosing_class, enclosing_function
 from wattleak.source.walking import own_nodes
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class
 from wattleak.source.referents import Class, Referent, name_of
 from wattleak.source.resolving import _STEPS, referents, stores
+from wattleak.source.standing import enclosing_class
 
 if TYPE_CHECKING:
     from wattleak.source.module import Module

@@ -6,12 +6,13 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import Located, Site, enclosing_class, owner_class
+from wattleak.source.calls import Located, Site
 from wattleak.source.learning.asking import resolved, whole
 from wattleak.source.learning.classes import same_place
 from wattleak.source.referents import Class, Function, Instance
 from wattleak.source.resolving import bases
 from wattleak.source.scopes import Kind
+from wattleak.source.standing import enclosing_class, owner_class
 from wattleak.source.walking import default_of
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class, enclosing_function
 from wattleak.source.learning import catalogue
 from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, name_of
 from wattleak.source.resolving import bases
+from wattleak.source.standing import enclosing_class, enclosing_function
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

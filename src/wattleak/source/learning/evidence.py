@@ -10,12 +10,12 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class
 from wattleak.source.learning import catalogue
 from wattleak.source.learning.classes import is_module_class
 from wattleak.source.learning.frameworks import Framework, frameworks
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class
+from wattleak.source.standing import enclosing_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,13 +6,13 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_function, owner_class
 from wattleak.source.learning import classes
 from wattleak.source.learning.asking import resolved, whole
 from wattleak.source.learning.callers import callers
 from wattleak.source.learning.frameworks import Framework, frameworks, learns
 from wattleak.source.learning.memory import of_node
 from wattleak.source.referents import Class, Expression, Function, Instance, Method, Referent, name_of
+from wattleak.source.standing import enclosing_function, owner_class
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import ast
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class
 from wattleak.source.learning import catalogue, steps
 from wattleak.source.learning.asking import resolved, whole
 from wattleak.source.learning.callers import given_values
@@ -17,6 +16,7 @@ from wattleak.source.learning.reaching import increment, origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, Library, name_of
 from wattleak.source.resolving import stores
+from wattleak.source.standing import enclosing_class
 from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class, enclosing_function, owner_class
 from wattleak.source.learning import catalogue, classes, evidence
 from wattleak.source.learning.asking import resolved, whole
 from wattleak.source.learning.callers import given_values
@@ -16,6 +15,7 @@ from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Expression, Function, Instance, Library, Method, Partial, Referent, name_of
 from wattleak.source.resolving import stores
 from wattleak.source.scopes import Kind
+from wattleak.source.standing import enclosing_class, enclosing_function, owner_class
 from wattleak.source.walking import own_nodes, walk
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_function
 from wattleak.source.learning import steps
 from wattleak.source.learning.asking import whole
 from wattleak.source.learning.frameworks import learns
@@ -15,6 +14,7 @@ from wattleak.source.learning.kinds import is_loader
 from wattleak.source.learning.memory import of_module
 from wattleak.source.learning.often import varies
 from wattleak.source.learning.steps import HOPS, Effect
+from wattleak.source.standing import enclosing_function
 from wattleak.source.walking import walk
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from wattleak.source.scopes import Kind
 from wattleak.source.walking import children, walk
 
 if TYPE_CHECKING:
-    from wattleak.source.calls import Loop
     from wattleak.source.module import Module
     from wattleak.source.scopes import Binding
+    from wattleak.source.standing import Loop
 
 
 class Often(Enum):

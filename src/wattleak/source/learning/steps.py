@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from wattleak.source.calls import enclosing_class
 from wattleak.source.learning import classes
 from wattleak.source.learning.asking import resolved
 from wattleak.source.learning.frameworks import Framework, frameworks
@@ -18,6 +17,7 @@ from wattleak.source.learning.reaching import origin, reaching
 from wattleak.source.learning.things import Thing
 from wattleak.source.referents import Class, Function, Instance, Library, Partial
 from wattleak.source.scopes import Kind
+from wattleak.source.standing import enclosing_class
 from wattleak.source.walking import children, walk
 
 if TYPE_CHECKING:
