@@ -1,4 +1,4 @@
-"""`study models`: its plan, and what it refuses. That it runs to the end is shown by `python -m benchmarks models`."""
+"""`study models`: its plan, a small run, and what it refuses. A large run: `python -m benchmarks models`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -41,6 +42,62 @@ def test_the_plan_is_a_short_one_of_all_and_a_real_one_of_the_two_smallest(wattl
         assert "--data fashion-mnist --weights none" in command
     assert "the ImageNet weights of resnet18" in done.stderr
     assert "nothing is downloaded unasked" in done.stderr
+
+
+@pytest.mark.vision
+@needs_torchvision
+def test_a_small_study_runs_to_its_end(wattleak: CommandLine) -> None:
+    """Both parts, two models, one block, images of 32 pixels: table, verdicts, front, page, and every figure again."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    names = ["resnet18", "densenet121"]
+    tiny = ("--train-images", "48", "--test-images", "64", "--epochs", "1", "--batch", "8")
+    asked = ("--only", ",".join(names), "--blocks", "1", "--warmups", "0", "--steps", "2")
+    done = wattleak("study", "models", *asked, "--json", "--", *tiny)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["kind"] == "study_models"
+    steps, training = document["parts"]
+    for part in (steps, training):
+        assert sorted((run["variant"], run["block"]) for run in part["runs"]) == sorted((name, 0) for name in names)
+        assert all(run["failure"] is None for run in part["runs"])
+        assert [row["name"] for row in part["models"]] == names
+        assert [pair["candidate"] for pair in part["comparisons"]] == ["densenet121"]
+        page = wattleak.folder / ".wattleak" / "reports" / f"{part['experiment_id']}.html"
+        assert page.is_file()
+        assert str(page.relative_to(wattleak.folder)) in done.stderr  # the last thing that a person reads
+    assert "why_none" in steps["pareto"]  # no quality, no front
+    assert steps["models"][0]["quality"] == {}
+    assert all(row["cpu_per_sample_s"] > 0 for row in steps["models"])
+
+    for row in training["models"]:
+        runs = [run for run in training["runs"] if run["variant"] == row["name"]]
+        for run in runs:
+            (kept,) = wattleak.folder.glob(f".wattleak/**/{run['run_id']}*/**/predictions.npz")
+            with np.load(kept) as predictions:
+                labels, scores = predictions["labels"], predictions["scores"].astype(np.float64)
+            assert len(labels) == 64
+            right = metrics.accuracy_score(labels, scores.argmax(1))
+            scores /= scores.sum(axis=1, keepdims=True)
+            area = metrics.roc_auc_score(labels, scores, multi_class="ovr", average="macro")
+            assert run["quality"]["accuracy"] == pytest.approx(right)
+            assert run["quality"]["auc"] == pytest.approx(area, abs=1e-6)
+        (run,) = runs
+        assert row["runs"] == 1
+        assert row["quality"]["auc"] == pytest.approx(run["quality"]["auc"])
+        assert row["duration_s"] == pytest.approx(run["duration_s"])
+    placed = {one["name"]: one for one in training["pareto"]["candidates"]}
+    assert set(placed) == set(names)
+    assert training["pareto"]["recommendation"]
+    area = {run["variant"]: run["quality"]["auc"] for run in training["runs"]}
+    assert {name: one["quality"]["value"] for name, one in placed.items()} == pytest.approx(area)
+
+    again = wattleak("study", "models", *asked, "--resume", document["study_id"], "--", *tiny)  # nothing is run again
+    assert again.returncode == 0, again.stderr
+    for part in (steps, training):
+        assert f"experiment {part['experiment_id']}" in again.stdout
+    assert "Pareto front" in again.stdout
+    assert "no Pareto front" in again.stdout  # of the short plan
+    assert "ResNet-18" in again.stdout
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from wattleak.experiment.factors import parse_factor
 from wattleak.footprint.measured import work_of
 from wattleak.footprint.savings import savings
 from wattleak.model import QualityState, Variant, Verdict
+from wattleak.reports import render
 from wattleak.reports.combined import conclusions_document, conclusions_section, render_conclusions
 from wattleak.reports.style import Style
 
@@ -119,6 +120,15 @@ def test_the_text_says_trade_off_and_what_it_is_of(lines, saved):
     assert max(map(len, text.splitlines())) <= 130
     page = conclusions_section(tuple(lines.values()), saved, "cpu_s")
     assert "TRADE-OFF [observed]" in page
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "html"])
+def test_every_report_of_a_run_table_has_its_effects(table, name):
+    shown = render(name, table, compare(table), style=Style())
+    assert "model large → small" in shown
+    assert "batch 32 → 128 x model large → small" in shown
+    assert "INDEPENDENT" in shown
+    assert "TRADE-OFF" in shown
 
 
 def test_the_document_has_every_figure(lines, saved):
