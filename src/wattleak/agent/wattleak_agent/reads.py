@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 _MOST = 512
+_LENGTH = "an index"  # list(batches) asks for their number, which is a tensor
 _FEWEST = 16  # steps in which a place must read before it is noted
 _monotonic = time.monotonic
 
@@ -30,10 +31,11 @@ _monotonic = time.monotonic
 class _Read:
     """One expression that reads."""
 
-    __slots__ = ("at", "code", "count", "device", "first", "how", "line", "s", "steps")
+    __slots__ = ("at", "code", "count", "device", "first", "how", "line", "own", "s", "steps")
 
-    def __init__(self, code: Any, line: int, how: str, device: str, first: int) -> None:
+    def __init__(self, code: Any, line: int, how: str, device: str, first: int, *, own: bool) -> None:
         self.code = code
+        self.own = own  # the user's own code asks, and no library
         self.line = line
         self.how = how
         self.device = device
@@ -61,7 +63,7 @@ class Reads:
         self._reads: dict[Any, _Read] = {}
         self._pending_s = self._waited_s = 0.0  # since the last step; before it
         self._step = 0
-        self.calls = 0
+        self.calls = 0  # from the user's own code
 
     def watch(self, owner: type, name: str, how: str, *, nested: bool = False) -> None:
         """Time every call of the method `owner.name`, which is put back by `leave`."""
@@ -101,7 +103,6 @@ class Reads:
 
     def _noted(self, value: Any, result: Any, began_s: float, how: str, frame: Any) -> None:
         taken_s = _monotonic() - began_s
-        self.calls += 1
         total = self._steps.total
         if not total:
             return
@@ -112,7 +113,9 @@ class Reads:
             device = self._device_of(value, result)
             if device is None or len(self._reads) >= _MOST:
                 return
-            read = self._reads[key] = _Read(code, frame.f_lineno, how, device, total)
+            own = self._agent._places.is_own_file(code.co_filename)
+            read = self._reads[key] = _Read(code, frame.f_lineno, how, device, total, own=own)
+        self.calls += read.own and read.how != _LENGTH
         read.count += 1
         read.s += taken_s
         if read.at != total:
@@ -129,7 +132,7 @@ class Reads:
         total = self._steps.total
         lines: dict[tuple[str, int], dict[str, Any]] = {}
         for read in list(self._reads.values()):
-            if read.steps < _FEWEST or not self._agent._places.is_own_file(read.code.co_filename):
+            if read.steps < _FEWEST or not read.own:
                 continue
             file, line, function = self._agent._places.named(read.code, read.line)
             fact = lines.setdefault(

@@ -33,7 +33,7 @@ class ReadsOfTensorFlow:
 
     @property
     def calls(self) -> int:
-        """Values that were read so far."""
+        """Values that the user's own code has read so far."""
         return self._reads.calls
 
     def install(self, ops: Any) -> None:
