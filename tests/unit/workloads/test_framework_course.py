@@ -104,6 +104,6 @@ def test_keras_takes_the_steps_that_numpy_takes(tmp_path):
         for batch in order_of_epoch(5, epoch, 64).reshape(2, 32):
             share = np.exp(bias) / np.exp(bias).sum()
             velocity = 0.9 * velocity + share - np.bincount(labels[batch], minlength=2) / 32
-            bias = bias - 0.02 * velocity
+            bias = bias - 0.05 * velocity
     scores = np.load(tmp_path / "predictions.npz")["scores"]
     assert scores[0] == pytest.approx(np.exp(bias) / np.exp(bias).sum(), rel=1e-5)
