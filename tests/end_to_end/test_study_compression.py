@@ -102,6 +102,7 @@ def test_a_real_run_from_training_to_report(wattleak: CommandLine, stripes: str,
         (("--only", "float32,int4"), "--only: there is no 'int4' in this study"),
         (("--only", "int8-dynamic,int8-static"), "the reference is float32"),
         (("--steps", "5"), "end a run before its accuracy is known"),
+        (("--", "--variant", "float16"), "--variant after -- would make all variants one"),
         (("--", "--no-such-option"), "unrecognized arguments: --no-such-option"),
     ],
 )

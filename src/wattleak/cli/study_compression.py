@@ -52,13 +52,23 @@ def configure(group: _ArgumentGroup) -> None:
 
 def run_study(args: Namespace, settings: Settings) -> int:
     """Run the parts that have not been run yet; tables, verdicts and report of each."""
-    from wattleak.cli.ready_made import identity_of, per_sample, refuse_require, run_part, write_page
+    from wattleak.cli.ready_made import (
+        identity_of,
+        per_sample,
+        refuse_require,
+        run_part,
+        value_of,
+        write_page,
+    )
     from wattleak.reports.compression import compression_document, compression_section, findings
     from wattleak.reports.parts import part_document, parts_document
 
     refuse_require(args)
     if args.steps is not None or getattr(args, "for") is not None:
         raise UsageError("--steps and --for end a run before its accuracy is known", "-- --inferences 2000")
+    for option, instead in (("--variant", "--only"), ("--framework", "--framework, before --")):
+        if value_of(args.arguments, option) is not None:
+            raise UsageError(f"{option} after -- would make all variants one", f"use {instead}")
     if settings.data_dir is not None:
         os.environ["WATTLEAK_DATA_DIR"] = str(settings.data_dir)  # the programs look there too
     task, frameworks, note = _task(args, settings)

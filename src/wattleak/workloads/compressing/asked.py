@@ -55,7 +55,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """All options of the program."""
-    made = _Parser(prog="compression.py", description=__doc__)
+    made = _Parser(prog="compression.py", description=__doc__, allow_abbrev=False)
     made.add_argument("--framework", default="torch", help=" or ".join(FRAMEWORKS))
     made.add_argument("--variant", default=REFERENCE, help="the way to compress (default: float32, none)")
     made.add_argument("--data", help="images: fashion-mnist, cifar10, pneumoniamnist, jets, or an npz file")
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--test-images", type=int, help="so many of them (default: all)")
     made.add_argument("--batch", type=int, default=32, help="images answered together")
     made.add_argument("--inferences", type=int, help="in batches; never less than all test images once")
-    made.add_argument("--seconds", type=float, default=4.0, help="after which no further pass over the images begins")
+    made.add_argument("--seconds", type=float, default=4.0, help="after which it ends, once every test image is done")
     made.add_argument("--requests", type=int, default=400, help="single images, for the latencies; ends as the above")
     made.add_argument("--calibration-images", type=int, default=256, help="that tell static int8 its scales")
     made.add_argument("--sparsity", type=float, default=0.8, help="share of weights set to zero")

@@ -8,6 +8,7 @@ must not be one of devices.
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -51,7 +52,7 @@ def build(network: Network, weights: Weights, kind: str = "float32") -> keras.Mo
         activation = None if dense is network.dense[-1] else "relu"
         stack.append(layers.Dense(dense.units, activation=activation, dtype=kind, name=dense.name))
     model = keras.Sequential(stack)
-    for name in (one.name for one in (*network.convolutions, *network.dense)):
+    for name in (one.name for one in network.layers):
         model.get_layer(name).set_weights([weights[f"{name}.kernel"], weights[f"{name}.bias"]])
     return model
 
@@ -70,9 +71,8 @@ def train(
     for _ in range(epochs):
         rows = order.permutation(len(inputs))
         model.fit(inputs[rows], labels[rows], batch_size=_BATCH, shuffle=False, verbose=0)
-    names = [one.name for one in (*network.convolutions, *network.dense)]
     found = {}
-    for name in names:
+    for name in (one.name for one in network.layers):
         found[f"{name}.kernel"], found[f"{name}.bias"] = model.get_layer(name).get_weights()
     return found
 
@@ -99,7 +99,9 @@ def compress(name: str, job: Job) -> Ready:
         weights = train(network, weights, job.training_inputs, job.training_labels, job.tuning_epochs, job)
     model = build(network, weights, name if name in {"bfloat16", "float16"} else "float32")
     if name == "int8-dynamic":
-        model.quantize("int8")
+        with warnings.catch_warnings():  # one for each layer that stays as it is
+            warnings.filterwarnings("ignore", message=r"Layer \w+ does not have a `quantize` method")
+            model.quantize("int8")
     file = job.file.with_suffix(".keras")
     model.save(file)
     numbers = kept_numbers(model)

@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import warnings
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -94,9 +95,8 @@ def _interpreter(file: Path, threads: int) -> tuple[Any, str]:
     if find_spec("ai_edge_litert") is not None:
         from importlib.metadata import version  # noqa: PLC0415 - only here
 
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - may be absent
-
-        return Interpreter(model_path=str(file), num_threads=threads), f"ai-edge-litert {version('ai-edge-litert')}"
+        interpreter: Any = import_module("ai_edge_litert.interpreter").Interpreter
+        return interpreter(model_path=str(file), num_threads=threads), f"ai-edge-litert {version('ai-edge-litert')}"
     with warnings.catch_warnings():
         _known_warnings()
         return tf.lite.Interpreter(model_path=str(file), num_threads=threads), f"TensorFlow {tf.__version__}"

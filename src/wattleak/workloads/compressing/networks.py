@@ -55,6 +55,11 @@ class Network:
     dense: tuple[Dense, ...]
 
     @property
+    def layers(self) -> tuple[Convolution | Dense, ...]:
+        """All layers that have weights, first to last."""
+        return (*self.convolutions, *self.dense)
+
+    @property
     def flat(self) -> tuple[int, int, int]:
         """Height, width and channels of what the first dense layer reads."""
         height, width, channels = self.height, self.width, self.channels

@@ -46,8 +46,7 @@ def without_small_channels(
     found = dict(weights)
     widths = {}
     height, width, _ = network.flat
-    layers = [*network.convolutions, *network.dense]
-    for layer, after in pairwise(layers):
+    for layer, after in pairwise(network.layers):
         kernel = found[f"{layer.name}.kernel"]
         sums = np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(axis=0, dtype=np.float64)
         kept = max(1, len(sums) - round(share * len(sums)))

@@ -9,6 +9,7 @@ docs/how-to/compress-a-model.md for what it costs uncompiled.
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,10 +59,10 @@ def build(network: Network, weights: Weights) -> nn.Sequential:
 def weights_of(network: Network, model: nn.Module) -> dict[str, NDArray[np.float32]]:
     """The weights in the order of `networks`: the inverse of `build`."""
     found = {}
-    layers = [layer for layer in model if isinstance(layer, (nn.Conv2d, nn.Linear))]  # type: ignore[attr-defined]
-    names = [one.name for one in (*network.convolutions, *network.dense)]
+    layers = [layer for layer in model.children() if isinstance(layer, (nn.Conv2d, nn.Linear))]
     order = _channels_first(*network.flat)
-    for name, layer in zip(names, layers, strict=True):
+    for name, layer in zip((one.name for one in network.layers), layers, strict=True):
+        assert layer.bias is not None
         kernel = layer.weight.detach().cpu().numpy()
         kernel = kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel.T
         if name == network.dense[0].name:
@@ -165,11 +166,7 @@ def static_int8(model: nn.Module, calibration: torch.Tensor) -> nn.Module:
 
 def int8_weights(model: nn.Module) -> list[NDArray[np.int8]]:
     """The weights of each int8 layer, as they are kept."""
-    return [
-        layer.weight().int_repr().numpy()
-        for layer in model.modules()
-        if callable(getattr(layer, "weight", None)) and layer.weight().is_quantized
-    ]
+    return [array.numpy() for array in _numbers(model) if array.dtype == torch.int8]
 
 
 def _numbers(model: nn.Module) -> Iterator[torch.Tensor]:
@@ -221,8 +218,9 @@ def _where(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else f"CPU ({torch.backends.cpu.get_cpu_capability()})"
 
 
-class _deprecations_known(warnings.catch_warnings):  # noqa: N801 - used as a statement
-    def __enter__(self) -> None:  # type: ignore[override]
-        super().__enter__()
+@contextmanager
+def _deprecations_known() -> Iterator[None]:
+    with warnings.catch_warnings():
         for text in _KNOWN:
             warnings.filterwarnings("ignore", message=text)
+        yield

@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,13 +77,14 @@ def read(path: Path, network: Network) -> Trained:
 
 def write(path: Path, weights: dict[str, NDArray[np.float32]], scores: NDArray[np.float32]) -> None:
     """Keep a model, whole or not at all."""
+    arrays: dict[str, Any] = {**weights, _SCORES: scores}
     part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".npz", dir=path.parent)
         part = Path(name)
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **weights, **{_SCORES: scores})
+            np.savez(file, **arrays)
         part.replace(path)
     except OSError as error:
         raise OwnFailure(
