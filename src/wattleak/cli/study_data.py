@@ -198,7 +198,7 @@ def _parts(files: Files, chosen: Chosen, args: Namespace, settings: Settings, *,
 
 def _command(files: Files, name: str, words: Sequence[str], args: Namespace) -> tuple[str, ...]:
     from wattleak.workloads import data_pipeline
-    from wattleak.workloads.data_pipeline.files import DIGESTS
+    from wattleak.workloads.data_pipeline.stored import DIGESTS
 
     program = Path(data_pipeline.__file__).with_name("deliver.py")
     where = ("--input", str(files.folder / name), "--digests", str(files.folder / DIGESTS))
@@ -307,7 +307,7 @@ def _refuse_channels(chosen: Chosen, data: ImageData) -> None:
 
 def _made(args: Namespace, data: ImageData) -> str:
     from wattleak.workloads.data_pipeline.enlarged import MOST, SEED, samples_for
-    from wattleak.workloads.data_pipeline.files import MIB
+    from wattleak.workloads.data_pipeline.stored import MIB
 
     side = _side(args)
     count = samples_for(data, side, _raw_mb(args) * MIB)
@@ -340,8 +340,8 @@ def _store_samples(files: Files, chosen: Chosen, data: ImageData, args: Namespac
     import subprocess
 
     from wattleak.workloads import data_pipeline
-    from wattleak.workloads.data_pipeline.files import files_in
     from wattleak.workloads.data_pipeline.page_cache import can_be_cold
+    from wattleak.workloads.data_pipeline.stored import files_in
 
     program = Path(data_pipeline.__file__).with_name("files.py")
     words = ["--to", str(files.folder), "--formats", ",".join(chosen.formats), "--data", str(args.data or data.name)]

@@ -19,7 +19,9 @@ from wattleak.errors import UsageError
 from wattleak.workloads import data_pipeline
 from wattleak.workloads.data import load
 from wattleak.workloads.data_pipeline import deliver, files, page_cache
-from wattleak.workloads.data_pipeline.enlarged import Samples, digests, enlarge, samples_for
+from wattleak.workloads.data_pipeline import stored as kept
+from wattleak.workloads.data_pipeline.digests import digests
+from wattleak.workloads.data_pipeline.enlarged import Samples, enlarge, samples_for
 from wattleak.workloads.data_pipeline.formats import FORMATS, find_format
 from wattleak.workloads.data_pipeline.orders import BLOCK, ORDERS, STRIDE, batches
 
@@ -205,7 +207,7 @@ def test_files_are_written_once_and_again_when_they_are_not_what_they_were(store
     before = (stored / "npz" / "samples.npz").stat().st_mtime_ns
     assert ran("files.py", "--to", stored, "--formats", "npz", "--side", 32, "--raw-mb", 1).returncode == 0
     assert (stored / "npz" / "samples.npz").stat().st_mtime_ns == before
-    known = files.about(stored / "npz")
+    known = kept.about(stored / "npz")
     assert (known.samples, known.shape, known.files) == (1024, (32, 32, 1), 1)
     assert known.size_b == (stored / "npz" / "samples.npz").stat().st_size
     assert files.is_whole(stored / "npz", known.made_of)
@@ -214,14 +216,14 @@ def test_files_are_written_once_and_again_when_they_are_not_what_they_were(store
         file.seek(1000)
         file.write(b"damaged")
     assert ran("files.py", "--to", stored, "--formats", "npz", "--side", 32, "--raw-mb", 1).returncode == 0
-    assert files.about(stored / "npz") == known or files.about(stored / "npz").sha256 == known.sha256
+    assert kept.about(stored / "npz") == known or kept.about(stored / "npz").sha256 == known.sha256
 
 
 @on_linux
 def test_cold_epochs_come_from_storage_and_warm_ones_do_not(stored):
     words = ("--input", stored / "npy", "--digests", stored / "digests.npy", "--seconds", 0)
     size_b = sum(path.stat().st_size for path in (stored / "npy").iterdir())
-    if not page_cache.can_be_cold(files.files_in(stored / "npy")):
+    if not page_cache.can_be_cold(kept.files_in(stored / "npy")):
         pytest.skip("this file system keeps its files in memory")
     warm = figures(ran("deliver.py", *words, "--access", "shuffled"))
     cold = figures(ran("deliver.py", *words, "--access", "shuffled", "--page-cache", "cold"))

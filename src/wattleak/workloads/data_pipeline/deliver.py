@@ -27,11 +27,11 @@ import numpy as np
 import wattleak
 from wattleak.errors import WattleakError
 from wattleak.workloads.data_pipeline.accounts import NOTHING, Account, account
-from wattleak.workloads.data_pipeline.enlarged import digests
-from wattleak.workloads.data_pipeline.files import Stored, about, files_in
+from wattleak.workloads.data_pipeline.digests import digests
 from wattleak.workloads.data_pipeline.formats import FORMATS, find_format
 from wattleak.workloads.data_pipeline.orders import ORDERS, batches
 from wattleak.workloads.data_pipeline.page_cache import drop, resident_share
+from wattleak.workloads.data_pipeline.stored import Stored, about, files_in
 from wattleak.workloads.spans import span
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Samples of a size that shows something, made of small images by a seeded augmentation; and what each sample is.
+"""Samples of a size that shows something, made of small images by a seeded augmentation.
 
 Every sample is an image of the data set, drawn at random, mirrored or not, turned by up to 10 degrees, moved by up to
 5 % of its side, made 0.8 to 1.2 times as bright, and scaled to the size that is asked for (linear interpolation).
@@ -7,7 +7,6 @@ Nothing is drawn as noise: enlarged images are smooth, and pack better than phot
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 VERSION = 1  # of what is drawn: another one makes other samples
 SEED = 0
 LEAST, MOST = 16, 9_000  # samples; of a folder of files, an experiment watches 10,000 (environment.inputs)
-DIGEST_B = 32
 _TURN_DEGREES, _MOVE, _DIM, _BRIGHT = 10.0, 0.05, 0.8, 1.2
 
 
@@ -63,12 +61,3 @@ def enlarge(data: ImageData, side: int, count: int) -> Samples:
             )
             images[place, ..., channel] = np.rint(np.clip(brightness * shown, 0, 255))
     return Samples(images, data.train_labels[chosen])
-
-
-def digests(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """SHA-256 of each sample, its pixels and its label: (N, 32)."""
-    found = np.empty((len(images), DIGEST_B), np.uint8)
-    for place, (image, label) in enumerate(zip(images, labels, strict=True)):
-        sample = hashlib.sha256(np.ascontiguousarray(image).tobytes() + int(label).to_bytes(8, "little", signed=True))
-        found[place] = np.frombuffer(sample.digest(), np.uint8)
-    return found

@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,42 +26,16 @@ import numpy as np
 
 from wattleak.errors import WattleakError
 from wattleak.workloads.data import load
-from wattleak.workloads.data_pipeline.enlarged import SEED, VERSION, digests, enlarge, samples_for
+from wattleak.workloads.data_pipeline.digests import digests
+from wattleak.workloads.data_pipeline.enlarged import SEED, VERSION, enlarge, samples_for
 from wattleak.workloads.data_pipeline.formats import find_format
+from wattleak.workloads.data_pipeline.stored import DIGESTS, MIB, Stored, about, beside, files_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wattleak.workloads.data_pipeline.enlarged import Samples
     from wattleak.workloads.data_pipeline.formats import Format
-
-DIGESTS = "digests.npy"
-MIB = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What one format's folder holds."""
-
-    made_of: str  # data set, how it was enlarged, to how many samples of which size
-    samples: int
-    shape: tuple[int, int, int]  # height, width, channels of a sample
-    classes: int
-    files: int
-    size_b: int
-    on_disk_b: int  # what the file system gave to them: a small file takes a whole block
-    write_cpu_s: float
-    sha256: str  # over names and contents of the files
-
-
-def files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
-
-
-def about(folder: Path) -> Stored:
-    """What is written beside a format's folder. Raises OSError, ValueError or KeyError where it is not, or damaged."""
-    known = json.loads(_beside(folder).read_text(encoding="utf-8"))
-    return Stored(**{**known, "shape": tuple(known["shape"])})
 
 
 def is_whole(folder: Path, made_of: str) -> bool:
@@ -99,13 +73,9 @@ def write(target: Path, formats: Sequence[Format], samples: Samples, made_of: st
             sha256=_sha256(files),
         )
         part.replace(folder)
-        _beside(folder).write_text(json.dumps(asdict(stored)) + "\n", encoding="utf-8")
+        beside(folder).write_text(json.dumps(asdict(stored)) + "\n", encoding="utf-8")
     if hasattr(os, "sync"):
         os.sync()  # a page that is still to be written cannot be dropped from the page cache
-
-
-def _beside(folder: Path) -> Path:
-    return folder.with_suffix(".json")
 
 
 def _on_disk_b(path: Path) -> int:
