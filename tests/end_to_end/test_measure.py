@@ -53,10 +53,11 @@ class TestPassThrough:
         assert done.stderr == ""
 
     def test_json_is_one_document_and_the_childs_output_is_kept_apart(self, wattleak: CommandLine) -> None:
-        done = wattleak("measure", "--json", "--", PYTHON, "-c", "print('noise')")
+        says = "import os, sys; print('noise', flush=True); print('trouble', os.isatty(2), file=sys.stderr)"
+        done = wattleak("measure", "--json", "--", PYTHON, "-c", says)
 
         assert json.loads(done.stdout)["exit_code"] == 0
-        assert "noise" in done.stderr
+        assert "noise\ntrouble False\n" in done.stderr
 
     def test_output_file_gets_the_document_and_nothing_else_changes(self, wattleak: CommandLine) -> None:
         done = wattleak("measure", "-q", "--output", "cost.json", "--", "echo", "hello")

@@ -75,7 +75,8 @@ class Workload:
                 flags = os.O_RDONLY if target == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
                 actions.append((os.POSIX_SPAWN_OPEN, target, path, flags, 0o600))
             elif isinstance(path, int):
-                os.set_inheritable(path, False)
+                if path > 2:  # a standard stream in place of another one stays what it is as well
+                    os.set_inheritable(path, False)
                 actions.append((os.POSIX_SPAWN_DUP2, path, target))
         keep = self._config.get("keep_ignored") or ()
         reset = [number for number in _RESET_SIGNALS if number not in keep]

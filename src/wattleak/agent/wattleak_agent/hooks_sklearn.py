@@ -53,7 +53,7 @@ class _Sklearn:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._refits = Refits(agent)
-        self._jobs: dict[Site | None, dict[str, Any]] = {}
+        self._jobs: dict[tuple[Site | None, str], dict[str, Any]] = {}
         self._pools: dict[str, dict[str, Any]] = {}
         self._spent = {kind: Spent(kind, f"{kind} after the training") for kind in dict.fromkeys(_KIND_OF.values())}
         self._told: set[str] = set()  # phases that stand in the notes
@@ -139,21 +139,22 @@ class _Sklearn:
             return
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         number = asked if asked > 0 else max(1, cpus + 1 + asked)  # as joblib says of numbers below zero
+        kind = type(getattr(parallel, "_backend", None)).__name__.lower()
+        backend = next((name for name in ("loky", "threading", "multiprocessing") if name in kind), kind)
         site = self._agent.site()
-        known = self._jobs.get(site)
+        known = self._jobs.get((site, backend))
         if number <= 1 or (known is not None and known["number"] >= number) or len(self._jobs) >= _MOST_SITES:
             return
         file, line, function = site or (None, None, None)
-        backend = type(getattr(parallel, "_backend", None)).__name__.lower()
-        self._jobs[site] = {
+        self._jobs[site, backend] = {
             "k": "jobs",
-            "key": f"{file}:{line}",
+            "key": f"{file}:{line} {backend}",
             "file": file,
             "line": line,
             "function": function,
             "asked": asked,
             "number": number,
-            "backend": next((name for name in ("loky", "threading", "multiprocessing") if name in backend), backend),
+            "backend": backend,
         }
 
     def _ask_pools(self) -> None:
