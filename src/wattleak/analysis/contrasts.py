@@ -15,7 +15,6 @@ of Experiments, 8th ed. 2013, chapter 8). Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from itertools import combinations, product
 from math import prod
 from typing import TYPE_CHECKING
@@ -166,7 +165,8 @@ def _contrast(
         _coded(factor, level) - _coded(factor, factor.levels[0])
         for factor, level in zip(term.factors, levels, strict=True)
     ]
-    weights = reduce(np.kron, moves) @ rows[term.name]
+    whole = moves[0] if len(moves) == 1 else np.kron(*moves)
+    weights = whole @ rows[term.name]
     sides: list[Weights | None] = [None, None]
     if len(moves) == _TWO_WAY and term.factors[0].name in rows:
         other = term.factors[1]
