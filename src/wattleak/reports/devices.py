@@ -90,18 +90,22 @@ def devices_document(costs: Sequence[DeviceCost]) -> list[dict[str, Any]]:
 
 def cost_from(row: Mapping[str, Any], source: str, why_no_verdict: str) -> DeviceCost:
     """A row of `devices_document`, as it was measured on another machine. Raises KeyError, TypeError, ValueError."""
-    known = {name: row[name] for name in ("name", "title", "runs", "job")}
-    for name in ("name", "title", "job"):
-        if not isinstance(known[name], str):
-            raise TypeError(name)
-    figures = {name: _number(row[name]) for name in ("samples_per_s", "accuracy", "auc", "cpu_use", "flops_s")}
+    figures = {name: _number(row[name]) for name in ("samples_per_s", "accuracy", "auc", "cpu_use", "flops_s", "runs")}
+    runs = figures["runs"]
     return DeviceCost(
-        **known,
-        **figures,
+        name=_word(row, "name"),
+        title=_word(row, "title"),
         source=source,
+        runs=None if runs is None else int(runs),
+        samples_per_s=figures["samples_per_s"],
         energy_per_sample_j=_estimate(row["energy_per_sample_j"]),
         carbon_per_sample_g=_estimate(row["carbon_per_sample_g"]),
+        accuracy=figures["accuracy"],
+        auc=figures["auc"],
+        cpu_use=figures["cpu_use"],
         device_use={str(name): float(use) for name, use in row["device_use"].items()},
+        flops_s=figures["flops_s"],
+        job=_word(row, "job"),
         ranged=bool(row["ranged"]),
         why_no_verdict=why_no_verdict,
     )
@@ -161,6 +165,13 @@ def _estimate(document: Mapping[str, Any] | None) -> Estimate | None:
     if not 0 <= low <= value <= high < float("inf"):
         raise ValueError("a range that does not hold its value")
     return Estimate(value, low, high, Origin(document["origin"]))
+
+
+def _word(row: Mapping[str, Any], name: str) -> str:
+    value = row[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
 
 
 def _number(value: object) -> float | None:

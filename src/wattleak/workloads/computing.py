@@ -61,7 +61,7 @@ class Computing:
         """The model as it is to be trained: the same weights, its computation compiled at the first batch."""
         if self.mode == "none":
             return model
-        _own_cache()
+        own_cache()
         made: Any = torch.compile(model, mode=None if self.mode == "default" else self.mode)
         trained: nn.Module = made
         return trained
@@ -149,7 +149,7 @@ def first_line(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:200]
 
 
-def _own_cache() -> None:
+def own_cache() -> None:
     """Every recorded run compiles for itself: what an earlier run had left would make it cheaper than it is."""
     own = os.environ.get("WATTLEAK_RUN_DIR")
     if own and "TORCHINDUCTOR_CACHE_DIR" not in os.environ:

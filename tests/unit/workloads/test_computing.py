@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install 'wattleak[torch]'")
 
-from wattleak.workloads.computing import Computing, add_options, computing_from  # noqa: E402 - where torch is there
+from wattleak.workloads import fine_tuning  # noqa: E402 - where torch is there
+from wattleak.workloads.computing import Computing, add_options, computing_from, own_cache  # noqa: E402 - the same
 
 CPU = torch.device("cpu")
 
@@ -48,11 +48,10 @@ def test_a_recorded_run_compiles_for_itself_and_any_other_as_torch_does(
     assert Computing(CPU).compiled(model) is model
     for name in ("WATTLEAK_RUN_DIR", "TORCHINDUCTOR_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
-    trained = Computing(CPU, mode="default").compiled(model)  # nothing is compiled before the first batch
-    assert {id(one) for one in trained.parameters()} == {id(one) for one in model.parameters()}
+    own_cache()
     assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
     monkeypatch.setenv("WATTLEAK_RUN_DIR", str(tmp_path))
-    Computing(CPU, mode="reduce-overhead").compiled(model)
+    own_cache()
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"].startswith(str(tmp_path))
 
 
@@ -84,23 +83,22 @@ def test_a_compiler_that_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch) ->
         computing_from(asked("--device", "cpu", "--compile", "default"))
 
 
-@pytest.mark.vision
-@pytest.mark.skipif(find_spec("torchvision") is None, reason="needs torchvision: pip install 'wattleak[vision]'")
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_a_real_training_in_16_bits_learns_and_reports(
-    precision: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from wattleak.workloads import fine_tuning
-
-    small = ["--image-size", "32", "--train-images", "16", "--test-images", "8", "--batch", "8", "--epochs", "3"]
-    words = ["--model", "resnet18", "--device", "cpu", *small, "--weights", "none", "--precision", precision]
-    monkeypatch.setattr(sys, "argv", ["fine_tuning.py", *words])
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.delenv("WATTLEAK_RUN_DIR", raising=False)
-    fine_tuning.main()
-    told = capsys.readouterr().out
-    losses = [float(line.rpartition(" ")[2]) for line in told.splitlines() if line.startswith("epoch ")]
-    assert f"CPU, {precision}" in told
-    assert len(losses) == 3
-    assert losses[-1] < losses[0]  # sixteen images, seen three times
-    assert '"samples": 48' in told
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_training_learns_in_every_format(precision: str) -> None:
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (16, 1, 8, 8), dtype=torch.uint8)
+    labels = (images.float().mean((1, 2, 3)) > 127).long()
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 2))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    constants = (torch.full((1, 3, 1, 1), value) for value in (0.45, 0.22))
+    prepare, computing = fine_tuning.Preparation(8, *constants), Computing(CPU, precision)
+    optimizer, scaler = torch.optim.Adam(model.parameters(), lr=0.01), computing.scaler()
+    losses = [
+        fine_tuning.train_one_epoch(model, optimizer, prepare, images, labels, 8, computing, scaler) for _ in range(10)
+    ]
+    assert [samples for _, samples in losses] == [16] * 10
+    assert losses[-1][0] < losses[0][0]
+    assert any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    scores = fine_tuning.class_scores(model, prepare, images, computing)
+    assert scores.dtype == "float32"
+    assert scores.sum(axis=1) == pytest.approx([1.0] * 16)  # probabilities are formed in full precision
