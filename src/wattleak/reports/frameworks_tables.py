@@ -8,7 +8,8 @@ from wattleak.analysis.price_of_accuracy import Answer
 from wattleak.reports import units
 
 if TYPE_CHECKING:
-    from wattleak.analysis.framework_costs import FrameworkCost, Stretch
+    from wattleak.analysis.framework_costs import FrameworkCost
+    from wattleak.analysis.framework_courses import Stretch
     from wattleak.analysis.frameworks import Frameworks
     from wattleak.analysis.plane import Mean
     from wattleak.analysis.price_of_accuracy import Price, ToTarget
