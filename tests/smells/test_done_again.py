@@ -37,6 +37,12 @@ def test_a_first_fit_in_another_line_is_named() -> None:
     assert "the first in /t.py:5" in elsewhere.message
 
 
+def test_of_several_estimators_in_one_line_the_dearest_is_told() -> None:
+    (item,) = judged("MOD001", fitted(again=4), fitted(again=9, again_s=0.1, name="LabelBinarizer", key="b"))
+
+    assert item.message.startswith("Ridge was fitted 6 times")
+
+
 def test_a_program_compiled_again() -> None:
     (item,) = judged("MOD001", programs(again=4, again_s=2.5))
 
@@ -58,12 +64,14 @@ def test_programs_without_end(more: dict[str, Any], seen: bool) -> None:
     assert [item.cost_s for item in judged("MOD001", programs(**{"unlike": 12, **more}))] == [9.0] * seen
 
 
-def crowded(backend: str, *workers: Process, job: bool = True) -> Evidence:
+def crowded(backend: str, *workers: Process) -> Evidence:
     """Four processes of two threads each on two CPUs, under a line that asked joblib for four jobs."""
     asker = Process("9.jsonl", 9)
     values = {"file": "/t.py", "line": 12, "function": "f", "number": 4, "asked": -1, "backend": backend}
     inside = [Fact("jobs", asker, 1.0, "j", values)]
-    inside += [Fact("pools", worker, 1.0, "openmp", {"kind": "openmp", "threads": 8, "job": job}) for worker in workers]
+    inside += [
+        Fact("pools", worker, 1.0, "openmp", {"kind": "openmp", "threads": 8, "job": True}) for worker in workers
+    ]
     records = seconds(4, *(process(pid, workers=2, runnable=2.0, run_s=0.5) for pid in range(10, 14)))
     outside = Process("outside", None)
     facts = [Fact(record.pop("k"), outside, record.pop("t"), None, record) for record in records]
@@ -85,3 +93,9 @@ def test_jobs_of_somebody_else_are_left_out() -> None:
 
     assert item.path is None
     assert "joblib" not in item.message
+
+
+def test_jobs_that_are_threads_are_of_their_own_process_alone() -> None:
+    item = crowded("threading", *(Process(f"{pid}.jsonl", pid, started_by=9) for pid in range(10, 14)))
+
+    assert item.path is None  # process 9 had them, and is not in the crowd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,3 +31,10 @@ def test_what_has_a_smell_is_seen_at_its_line_and_the_rest_is_silent(
     assert {path.name: ran.of(path) for path in ran.seen} == {path.name: marked(path) for path in ran.seen}
     assert {path.name: ran.of(path) for path in ran.silent if ran.of(path)} == {}
     assert ran.document["observed"]["notes"] == []  # no hook was turned off
+    values = [
+        (item["value"], item["message"].partition(" was")[0])
+        for place in ran.document["observed"]["places"]
+        for item in place["evidence"]
+        if Path(item["path"]).name == "sklearn_scored_by_each_metric.py"
+    ]
+    assert values == [(8, "LogisticRegression")] * (framework == "sklearn")  # four folds, twice more than once

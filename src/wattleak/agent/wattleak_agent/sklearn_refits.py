@@ -1,7 +1,7 @@
 """Estimators that were fitted again with equal parameters on the same data: the first fit had the answer already.
 
-    {"k": "fitted", "key": place, "file", "line", "function", "name": class, "fits": all of this place that were looked
-     at, "again": those that had been made before, "again_s": what these took, "first": "train.py:12" of the first}
+    {"k": "fitted", "key": class and place, "file", "line", "function", "name": class, "fits": all that were looked at,
+     "again": those that had been made before, "again_s": what these took, "first": "train.py:12" of the first}
 
 Cross-validation, searches and seeds change the data or a parameter, so they are none. What has chance in it
 (random_state=None) counts only where everything that was learnt is arrays, and these are equal as well. Equal is what
@@ -48,13 +48,16 @@ class Refits:
 
     def clear(self) -> None:
         self._known: dict[str, Site] = {}  # what was fitted -> where first
-        self._sites: dict[Site, dict[str, Any]] = {}
+        self._sites: dict[tuple[str, Site], dict[str, Any]] = {}
 
     def fitted(self, estimator: Any, args: Any, kwargs: Any, fit_s: float, site: Site | None) -> None:
         """A fit has ended that the program itself asked for."""
         began_s = _monotonic()
         left_s = _SHARE * (began_s - self._began_s) - self._looked_s
-        if site is None or left_s <= 0 or (site not in self._sites and len(self._sites) >= _MOST_SITES):
+        if site is None or left_s <= 0:
+            return
+        key = type(estimator).__name__, site
+        if key not in self._sites and len(self._sites) >= _MOST_SITES:
             return
         try:
             what = self._fingerprint(estimator, args, kwargs, left_s)
@@ -62,15 +65,15 @@ class Refits:
             return
         finally:
             self._looked_s += _monotonic() - began_s
-        fact = self._sites.get(site)
+        fact = self._sites.get(key)
         if fact is None:
-            fact = self._sites[site] = {
+            fact = self._sites[key] = {
                 "k": "fitted",
-                "key": f"{site[0]}:{site[1]}",
+                "key": f"{key[0]} {site[0]}:{site[1]}",
                 "file": site[0],
                 "line": site[1],
                 "function": site[2],
-                "name": type(estimator).__name__,
+                "name": key[0],
                 "fits": 0,
                 "again": 0,
                 "again_s": 0.0,

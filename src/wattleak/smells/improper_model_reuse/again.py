@@ -20,8 +20,14 @@ _GOES_ON = 1.0  # compiling lasted this much longer than what has passed since: 
 
 
 def fitted_again(signals: Signals) -> Iterator[Evidence]:
-    """Yield each line that fitted an estimator, with parameters and data of a fit that had been made."""
-    for fact in signals.of("fitted"):
+    """Yield each line that fitted an estimator, with parameters and data of a fit that had been made.
+
+    Of several kinds of estimators at one line it is the one that took longest: a scorer has little ones of its own.
+    """
+    dearest: dict[tuple[str | None, int | None], Fact] = {}
+    for fact in sorted(signals.of("fitted"), key=lambda fact: fact.number("again_s") or 0.0):
+        dearest[fact.text("file"), fact.line] = fact
+    for fact in dearest.values():
         again, fits = fact.number("again") or 0.0, fact.number("fits") or 0.0
         if again > MOST_AGAIN:
             yield evidence_at(
