@@ -208,6 +208,6 @@ def _carbon(energy: Estimate | None, run: Carbon | None) -> Estimate | None:
 
 def _amount(part: Stretch, *, energy: bool) -> float:
     if not energy:
-        return part.cpu_s
+        return round(part.cpu_s, 6)  # differences of clocks that tick in ms: what lies below is the arithmetic's
     assert part.energy_j is not None
     return part.energy_j.value
