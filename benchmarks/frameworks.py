@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.page import RESULTS
+from wattleak.analysis.blocks import counting_blocks
 from wattleak.analysis.comparison import compare
+from wattleak.analysis.feasibility import blocks_needed
 from wattleak.analysis.frameworks import frameworks_of
 from wattleak.reports import units, words
 from wattleak.reports.frameworks import CURVE, explained, warnings
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from wattleak.model import Experiment
     from wattleak.reports.frameworks_tables import Table
 
+BUSY = 0.7  # CPUs that a program of one thread gets on a machine of its own, at least
 STORE = Path(__file__).parent / ".cache" / "frameworks"
 
 
@@ -57,7 +60,7 @@ def page(document: dict[str, Any], experiment: Experiment, asked: list[str]) -> 
     took_s = sum(one["duration_s"] for one in (*part["runs"], *part["warmup_runs"]))
     accelerator = next((facts[key] for key in ("gpus", "gpu") if facts.get(key)), "none")
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
-    blocks = part["design"]["blocks"]
+    blocks = len(counting_blocks(experiment))
     lines = [
         "# One network in several frameworks",
         "",
@@ -65,6 +68,7 @@ def page(document: dict[str, Any], experiment: Experiment, asked: list[str]) -> 
         f"batches and learning rule in each framework; fresh processes in randomised blocks, {blocks} runs of each. The seed, and with it",
         "weights and order, is another in each block.",
         "",
+        *reduced(part, blocks, len(found.costs)),
         f"Machine: {facts['cpu']}, {facts['cpus_allowed']} CPUs allowed, hypervisor {facts['hypervisor']}, {facts['system']}; accelerator: {accelerator}.",
         f"Python {platform.python_version()}, {versions}. {datetime.now(UTC):%Y-%m-%d}, {took_s / 60:.0f} minutes of runs.",
         f"Data: {document['data']}.",
@@ -90,6 +94,26 @@ def page(document: dict[str, Any], experiment: Experiment, asked: list[str]) -> 
         "how to look: start-up and compiling apart from training, and training apart from inference.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def reduced(part: dict[str, Any], blocks: int, candidates: int) -> list[str]:
+    """What to say of fewer blocks than a verdict takes, and of a machine that others worked on."""
+    default = blocks_needed(0.95, candidates - 1)
+    lines = []
+    if blocks < default:
+        lines += [
+            f"**Smaller than the default**: {blocks} whole blocks, where the default makes {default} and one to warm up. So few give no verdict,",
+            "and nothing here is more than observed.",
+            "",
+        ]
+    shares = sorted(one["cpu_s"] / one["duration_s"] for one in part["runs"] if one["duration_s"])
+    if shares and shares[-1] < BUSY:
+        lines += [
+            f"Other work ran on the machine all the time: the programs, with one thread each, got {100 * shares[0]:.0f} to {100 * shares[-1]:.0f} % of a CPU. Wall times say",
+            "nothing and are several times those of a quiet machine; CPU time is what can be compared, and shared caches make it dearer, too.",
+            "",
+        ]
+    return lines
 
 
 def price(found: Frameworks) -> list[str]:
