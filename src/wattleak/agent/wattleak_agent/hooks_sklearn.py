@@ -24,7 +24,6 @@ from .steps import steps_so_far
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FunctionType
     from typing import Any
 
     from .agent import Agent
@@ -40,6 +39,7 @@ _KIND_OF = {
 }
 _MOST_SITES = 64
 _WHOLE = 0.98  # of the training: fitting that is all of it needs no line of its own
+_LEAST = 0.005  # of it: what takes less needs none either
 _monotonic = time.monotonic
 
 
@@ -195,7 +195,7 @@ class _Sklearn:
         }
         for kind, spent in self._spent.items():
             if kind != "fitting" or self._fitting_s < _WHOLE * whole_s:
-                yield from spent.facts(self._last_s)
+                yield from (fact for fact in spent.facts(self._last_s) if fact["s"] > _LEAST * whole_s)
 
 
 def _is_worker() -> bool:
@@ -204,7 +204,4 @@ def _is_worker() -> bool:
     return multiprocessing is not None and multiprocessing.parent_process() is not None
 
 
-def _function() -> None: ...
-
-
-_FUNCTION: type[FunctionType] = type(_function)
+_FUNCTION = type(_is_worker)

@@ -40,7 +40,7 @@ class _Loader:
         self._loader = loader
         self._waiting = waiting
 
-    @property
+    @property  # type: ignore[misc] # it may be one
     def __class__(self) -> Any:  # who asks for a spec before the import may ask what kind of loader it has
         return self._loader.__class__
 

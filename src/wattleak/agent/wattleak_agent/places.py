@@ -90,6 +90,6 @@ def _cell(file: str) -> str:
     """`In [3]`, as the person at the notebook sees it; the name that was made up where IPython does not tell."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    compiler = getattr(shell, "compile", None)
-    told = compiler.format_code_name(file) if hasattr(compiler, "format_code_name") else None
+    tell = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    told = None if tell is None else tell(file)
     return told[1].replace("In[", "In [") if told else file
