@@ -161,9 +161,7 @@ def _part(candidates: tuple[Framework, ...], args: Namespace, settings: Settings
         Variant(one.name, (sys.executable, str(folder / one.program), *one.words, *words)) for one in candidates
     )
     blocks, warmups = blocks_and_warmups(args, settings, blocks_needed(0.95, len(candidates) - 1), 1)
-    return Part(
-        "training", f"one network in {len(variants)} frameworks", Treatments(variants), blocks, warmups, _QUALITY
-    )
+    return Part("training", "one network in several frameworks", Treatments(variants), blocks, warmups, _QUALITY)
 
 
 def _show(finished: Finished, found: Frameworks, args: Namespace) -> None:
