@@ -26,7 +26,7 @@ STUDIES = {
     "MOD001": (SMELLS / "improper_model_reuse", ("--epochs", "4", "--train-images", "128", "--batch", "16")),
     "REF001": (SMELLS / "unreleased_tensor_references", ("--train-images", "1984", "--batch", "32")),
     "BAT001": (SMELLS / "minibatch_mismatch", ("--train-images", "300")),
-    "DAT006": (SMELLS / "data_read_to_count", ("--train-images", "320", "--batch", "32")),
+    "DAT006": (SMELLS / "data_read_to_count", ("--train-images", "160", "--batch", "32")),
 }
 
 

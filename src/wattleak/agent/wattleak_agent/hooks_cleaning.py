@@ -31,13 +31,16 @@ def register(agent: Agent) -> None:
     cleaning = Cleaning(agent)
     _begun.append(cleaning)
     cleaning.listen(gc, "collect", "gc.collect()")
-    agent.when_imported(
-        "torch.cuda",
-        lambda cuda: [cleaning.listen(cuda, name, f"torch.cuda.{name}()") for name in ("empty_cache", "synchronize")],
-    )
-    agent.when_imported(
-        "keras", lambda keras: cleaning.listen(keras.utils, "clear_session", "keras.utils.clear_session()")
-    )
+
+    def listen_to_cuda(cuda: Any) -> None:
+        for name in ("empty_cache", "synchronize"):
+            cleaning.listen(cuda, name, f"torch.cuda.{name}()")
+
+    def listen_to_keras(keras: Any) -> None:
+        cleaning.listen(keras.utils, "clear_session", "keras.utils.clear_session()")
+
+    agent.when_imported("torch.cuda", listen_to_cuda)
+    agent.when_imported("keras", listen_to_keras)
 
 
 class Cleaning:

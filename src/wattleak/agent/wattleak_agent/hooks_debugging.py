@@ -118,7 +118,7 @@ class Debugging:
             yield self._fact("eager functions", text, steps, self._eager_site)
 
     def _readers(self) -> set[str]:
-        found = {name for name in ("tensorflow", "jax") if name in sys.modules}
+        found: set[str] = {name for name in ("tensorflow", "jax") if name in sys.modules}
         torch = sys.modules.get("torch")
         if torch is not None:
             if torch.cuda.is_initialized():

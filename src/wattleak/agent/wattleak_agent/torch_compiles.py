@@ -110,16 +110,18 @@ class Compiles:
             compile_id = str(getattr(record, "compile_id", None))
             reason = getattr(record, "recompile_reason", None)
             fact = self._codes.get(self._by_frame.get(compile_id.partition("/")[0]))
-            if fact is None or not reason:
-                continue
+            if fact is None or not (reason or getattr(record, "co_name", None)):
+                continue  # of a backward pass, which has no reason of its own
             if _LIMIT in str(getattr(record, "fail_reason", None)):
                 fact["gave_up"] = True
             taken_s = self._unsettled.pop(compile_id, None)
-            if taken_s is not None and not any(word in reason for word in _NEEDED):
+            if taken_s is not None and reason and not any(word in reason for word in _NEEDED):
                 fact["again"] += 1
                 fact["again_s"] += taken_s
                 fact["reason"] = _short(reason)
-        self._unsettled.clear()
+        # The record of one that has only just ended comes later.
+        if len(self._unsettled) > _MOST:
+            self._unsettled.clear()
 
     def _facts(self) -> Iterator[dict[str, Any]]:
         if not self._codes:

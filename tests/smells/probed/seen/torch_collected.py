@@ -4,6 +4,7 @@ import gc
 
 import torch
 
+rows = [[number] for number in range(50_000)]  # what a collection has to go through
 model = torch.nn.Linear(8, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for _ in range(24):
