@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from written_experiments import experiment, modelled, run
@@ -12,6 +13,7 @@ from wattleak.analysis.frameworks import frameworks_of
 from wattleak.model import Carbon, Estimate, Origin, SpanCost, StepWindow
 from wattleak.reports.frameworks import render_frameworks, render_price
 from wattleak.reports.frameworks_document import frameworks_document
+from wattleak.reports.frameworks_html import frameworks_sections
 from wattleak.reports.style import Style
 
 ACCURACIES = (0.5, 0.6, 0.66, 0.70, 0.73)
@@ -122,6 +124,15 @@ def test_what_a_reader_sees():
     assert "to an accuracy of 0.9:" in price
     assert price.count("not reached") == 2
     assert "is the last point exponentially dear?" in price
+
+
+def test_the_page_has_the_curve():
+    sections = "".join(frameworks_sections(frameworks_of(both())))
+    drawn = json.loads(re.search(r'id="accuracy-curve-spec">(.*?)</script>', sections)[1])
+    assert len(drawn["data"]["values"]) == 10
+    assert drawn["data"]["values"][1] == {"variant": "torch", "epoch": 2, "cost": 4.0, "accuracy": 0.6}
+    assert drawn["layer"][0]["encoding"]["x"]["title"] == "CPU time, s"
+    assert "To an accuracy of 0.73" in sections
 
 
 def test_the_document_has_all_of_it():
