@@ -21,21 +21,24 @@ from wattleak.reports import units
 STORE = Path(__file__).parent / ".cache" / "inference"
 TRAINING = Path(wattleak.__file__).parent / "smells" / "improper_model_reuse" / "torch" / "good.py"
 REQUESTS = 1_000_000
+BLOCKS = 8
 
 
 def run(asked: list[str]) -> None:
     training = document_of("measure", "--no-probes", "--", sys.executable, str(TRAINING))
     words = ("--training", training["run_id"], "--requests", str(REQUESTS))
     document = document_of("study", "inference", *words, *asked)
+    (STORE / "document.json").write_text(json.dumps(document), encoding="utf-8")
     path = RESULTS / "inference.md"
     path.write_text(page(document, training, asked), encoding="utf-8")
-    (STORE / "document.json").write_text(json.dumps(document), encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
 
 
 def document_of(verb: str, *words: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "wattleak", verb, "--json", "--store", str(STORE), *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    STORE.mkdir(parents=True, exist_ok=True)
+    # Not in the checkout: an experiment stops when a file there is changed that a run reads.
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=STORE)
     if done.returncode != 0:
         raise SystemExit(done.returncode)
     document: dict[str, Any] = json.loads(done.stdout)
@@ -46,6 +49,10 @@ def page(document: dict[str, Any], training: dict[str, Any], asked: list[str]) -
     (part,) = document["parts"]
     facts, rows = part["environment"], part["settings"]
     took_s = sum(one["duration_s"] for one in (*part["runs"], *part["warmup_runs"]))
+    blocks = part["design"]["blocks"]
+    smaller = (
+        "" if blocks >= BLOCKS else f" **Smaller than the default**, which makes {BLOCKS}: so few runs give no verdict."
+    )
     accelerator = next((facts[key] for key in ("gpus", "gpu") if facts.get(key)), "none")
     even = {one["name"]: one for one in part["break_even"]["settings"]}
     lines = [
@@ -56,7 +63,7 @@ def page(document: dict[str, Any], training: dict[str, Any], asked: list[str]) -
         "",
         f"Machine: {facts['cpu']}, {facts['cpus_allowed']} CPUs allowed, hypervisor {facts['hypervisor']}, {facts['system']};",
         f"accelerator: {accelerator}. Python {platform.python_version()}, PyTorch {version('torch')}.",
-        f"{datetime.now(UTC):%Y-%m-%d}, {part['design']['blocks']} blocks, {took_s / 60:.0f} minutes of runs. Other work ran on the machine at the same time, so",
+        f"{datetime.now(UTC):%Y-%m-%d}, {blocks} blocks, {took_s / 60:.0f} minutes of runs.{smaller} Other work ran on the machine at the same time, so",
         "latencies are those of a busy machine; CPU time suffers less.",
         f"{document['data'][0].upper()}{document['data'][1:]}.",
         "",
@@ -77,7 +84,7 @@ def page(document: dict[str, Any], training: dict[str, Any], asked: list[str]) -
         "",
         "| against batch-1, CPU time a request | change | verdict |",
         "|---|---|---|",
-        *map(verdict_row, part["pairs"]),
+        *map(verdict_row, part["comparisons"]),
         "",
         "## Break-even",
         "",
