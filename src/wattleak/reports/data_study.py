@@ -88,6 +88,8 @@ def notes(costs: Sequence[DataCost]) -> tuple[str, ...]:
             f"energy: of the process tree, origin {', '.join(origins)}, with its 95 % range; no meter here sees "
             "storage, whose energy is in no figure"
         )
+        if any(one.later.energy_per_1000_j is None for one in costs):
+            lines.append("no energy: a run used too little CPU time (less than 0.1 s) to be billed for any")
     lines.append(
         "I/O, apart from energy: bytes that had to come from storage in the first epoch, in a later one and in the "
         "whole run (by the recorder: imports and the check of the samples too); read calls: bytes handed over in a "

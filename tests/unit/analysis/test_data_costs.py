@@ -81,6 +81,9 @@ def test_energy_of_a_few_ticks_of_cpu_time_is_not_measured():
     (cost,) = data_costs(experiment([replace(given, measurement=short)], variants=("npy",)))
     assert cost.first.energy_per_1000_j is None
     assert cost.later.energy_per_1000_j.value == pytest.approx(10.0)
+    assert not any("too little CPU time" in note for note in notes([cost]))
+    none = replace(cost, name="npz", later=cost.first)
+    assert any("too little CPU time" in note for note in notes([cost, none]))
 
 
 def test_what_was_not_cold_and_what_was_not_right_is_said():
