@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 STORE = Path(__file__).parent / ".cache" / "compression"
 TITLES = {"torch": "PyTorch", "keras": "Keras and LiteRT"}
 STUDIES = ((), ("--data", "jets"))
+WHOLE_CPU = 0.8  # of one CPU; a program that works alone gets more than that
 
 
 def run(asked: list[str]) -> None:
@@ -64,7 +65,7 @@ def page(documents: list[dict[str, Any]], asked: list[str]) -> str:
         "# One classifier, compressed",
         "",
         "`wattleak study compression`: one model is trained once, and every variant begins with its weights, in PyTorch and in Keras; fresh",
-        f"processes in randomised blocks, {parts[0]['design']['blocks']} runs of each variant.",
+        "processes in randomised blocks.",
         "",
         f"Machine: {facts['cpu']}, {facts['cpus_allowed']} CPUs allowed, hypervisor {facts['hypervisor']}, {facts['system']}.",
         f"Python {platform.python_version()}, {versions}. {datetime.now(UTC):%Y-%m-%d}, {took_s / 60:.0f} minutes of runs.",
@@ -103,9 +104,15 @@ def section(part: dict[str, Any], experiment: Experiment) -> list[str]:
         if metric is not None and metric.change is not None:
             change = " ".join(units.change_with_interval(metric.change, metric.low, metric.high)).strip()
         rows.append((pair.candidate, words.headline(pair), change, pair.quality.state.value.replace("_", " ")))
+    busy = [cost.batched.cpu_s.value / cost.batched.duration_s.value for cost in costs if cost.batched]
+    program = part["design"]["variants"][0]["command"]
+    given = " ".join(program[program.index("--weights") + 2 :])
     verdicts = (("candidate", "verdict", words.title(part["primary_metric"]), "accuracy over the runs"), rows)
     return [
         f"### {TITLES[part['part']]}",
+        "",
+        f"{part['design']['blocks']} runs of each variant{f', programs with `{given}`' if given else ''}.",
+        *([shared(min(busy), max(busy))] if min(busy) < WHOLE_CPU else []),
         "",
         *markdown(cost_table(costs)),
         *markdown(model_table(costs)),
@@ -115,6 +122,14 @@ def section(part: dict[str, Any], experiment: Experiment) -> list[str]:
         *(f"- {sentence[0].upper()}{sentence[1:]}." for sentence in explained(costs)),
         "",
     ]
+
+
+def shared(low: float, high: float) -> str:
+    """What to say where others worked on the machine at the same time."""
+    return (
+        f"Other work ran on the machine: while it answered, a program got {100 * low:.0f} to {100 * high:.0f} % of one CPU. Latencies and wall times\n"
+        "are several times those of a quiet machine, and say little; CPU time is what can be compared."
+    )
 
 
 def markdown(table: Table) -> list[str]:

@@ -31,6 +31,11 @@ _MEASURED = frozenset({Origin.COUNTER, Origin.SAMPLED})
 _SAVES = frozenset({Verdict.SAVING, Verdict.TRADE_OFF})
 
 
+def cpu_figure(name: str) -> str:
+    """What the CPU-seconds of a span are called where the program reports them itself: inference_cpu_s."""
+    return f"{name}_cpu_s"
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Of 1,000 inferences: means over the runs with their 95 % intervals, energy with the range of its origin."""
@@ -129,14 +134,19 @@ def _span(run: Measurement, name: str) -> _Span | None:
 
 
 def _thousand(runs: Sequence[Measurement], name: str, count: str) -> Cost | None:
-    """What 1,000 of them cost; None where a run has no such span."""
+    """What 1,000 of them cost; None where a run has no such span.
+
+    CPU-seconds as the program counts its own, finer than the recorder sees them from outside; else the recorder's.
+    """
     spans = [_span(run, name) for run in runs]
     counts = [run.quality.get(count, 0) for run in runs]
     known = [(span, THOUSAND / number) for span, number in zip(spans, counts, strict=True) if span and number]
     if len(known) < len(runs):
         return None
+    own = [run.quality.get(cpu_figure(name)) for run in runs]
+    cpu = [span.cpu_s if seconds is None else seconds for (span, _), seconds in zip(known, own, strict=True)]
     return Cost(
-        mean([span.cpu_s * share for span, share in known]),
+        mean([seconds * share for seconds, (_, share) in zip(cpu, known, strict=True)]),
         mean([span.duration_s * share for span, share in known]),
         middle([None if span.energy_j is None else scaled(span.energy_j, share) for span, share in known]),
     )

@@ -83,6 +83,15 @@ def test_costs_are_of_a_thousand_inferences_and_of_the_spans_alone() -> None:
     assert reference.pays_back is None
 
 
+def test_cpu_seconds_that_the_program_counted_are_finer_than_those_seen_from_outside() -> None:
+    made = written({"float32": (1.5, 0.1, figures(requests_cpu_s=0.0125)), "int8": (0.5, 0.4, figures())})
+    counted, seen = compression_costs(made, compare(made))
+    assert counted.single is not None
+    assert seen.single is not None
+    assert counted.single.cpu_s.value == pytest.approx(0.125)  # 12.5 ms for 100
+    assert seen.single.cpu_s.value == pytest.approx(3.0)
+
+
 def test_what_is_not_reported_is_absent() -> None:
     lacking = {name: value for name, value in figures().items() if name not in {"latency_p99_s", "lost"}}
     made = written({"float32": (1.0, 0.1, figures()), "other": (1.0, 0.1, lacking)})
