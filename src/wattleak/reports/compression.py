@@ -157,9 +157,9 @@ def _changed(pair: PairComparison) -> str:
 def explained(costs: Sequence[CompressionCost]) -> Iterator[str]:
     """How to read the tables."""
     yield (
-        "of 1,000 images, in batches and alone (one image a request): CPU of the answering process, energy of the process "
-        "tree; start-up, conversion and warm-up are apart. CPU and latency: mean over runs with its 95 % range. p50, p95, "
-        "p99: latency alone"
+        "of 1,000 images, in batches and alone (one image a request): CPU of the answering process, energy of the "
+        "process tree; start-up, conversion and warm-up are apart. CPU and latency: mean over runs with its 95 % "
+        "range. p50, p95, p99: latency alone"
     )
     origins = sorted({one.batched.energy_j.origin.value for one in costs if one.batched and one.batched.energy_j})
     if origins:
