@@ -67,7 +67,7 @@ def workers_started_again(signals: Signals, name: str) -> Iterator[Judged]:
                 name,
                 "times that the workers of a loader were started",
                 started,
-                f"{workers:.0f} workers were started {started:.0f} times here ({how}); starting them again, and "
+                f"{_workers(workers)} started {started:.0f} times here ({how}); starting them again, and "
                 f"waiting longer for first batches than for others, took {cost_s:.3g} s, "
                 f"{100 * cost_s / whole_s:.0f} % of the training",
                 threshold=STARTED - 1.0,
@@ -78,6 +78,10 @@ def workers_started_again(signals: Signals, name: str) -> Iterator[Judged]:
 
 def _trained_s(signals: Signals) -> dict[Process, float]:
     return {fact.process: fact.number("s") or 0.0 for fact in signals.of("phase") if fact.text("name") == TRAINING}
+
+
+def _workers(count: float) -> str:
+    return "the one worker was" if count == 1.0 else f"{count:.0f} workers were"
 
 
 def _start_up_s(fact: Fact, started: float) -> float:
