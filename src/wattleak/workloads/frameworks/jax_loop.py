@@ -7,6 +7,7 @@ python jax_loop.py --epochs 2 --train-images 1000
 # As for TensorFlow and Keras: what is said must not depend on whether JAX is installed.
 from __future__ import annotations
 
+import argparse
 import os
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,28 +20,47 @@ from jax import lax
 from wattleak.workloads.frameworks.course import Course, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wattleak.workloads.frameworks.network import Array, Labels
 
 
-def scores_of(weights: list[jax.Array], images: jax.Array) -> jax.Array:
+def windows(images: jax.Array) -> jax.Array:
+    """The maximum over 2 x 2."""
+    return lax.reduce_window(images, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+
+def reshape(images: jax.Array) -> jax.Array:
+    """The same by axes of its own for what is compared."""
+    count, height, width, channels = images.shape
+    even = images[:, : height // 2 * 2, : width // 2 * 2]
+    return even.reshape(count, height // 2, 2, width // 2, 2, channels).max((2, 4))
+
+
+POOLING = {"windows": windows, "reshape": reshape}
+
+
+def scores_of(weights: list[jax.Array], images: jax.Array, pool: Callable[[jax.Array], jax.Array]) -> jax.Array:
     """The score of each class; images are (N, height, width, channels)."""
     found = images
     for kernel, bias in (weights[0:2], weights[2:4]):
         found = lax.conv_general_dilated(found, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         found = jax.nn.relu(found + bias)
-        found = lax.reduce_window(found, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        found = pool(found)
     found = found.reshape(len(found), -1)
     found = jax.nn.relu(found @ weights[4] + weights[5])
     return found @ weights[6] + weights[7]
 
 
-def mean_loss(weights: list[jax.Array], images: jax.Array, labels: jax.Array) -> jax.Array:
+def mean_loss(
+    weights: list[jax.Array], images: jax.Array, labels: jax.Array, pool: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
     """Cross-entropy of softmax."""
-    logarithms = jax.nn.log_softmax(scores_of(weights, images))
+    logarithms = jax.nn.log_softmax(scores_of(weights, images, pool))
     return -jnp.take_along_axis(logarithms, labels[:, None], axis=1).mean()
 
 
-@partial(jax.jit, static_argnames=("rate", "momentum"))
+@partial(jax.jit, static_argnames=("rate", "momentum", "pool"))
 def step(
     weights: list[jax.Array],
     velocities: list[jax.Array],
@@ -49,9 +69,10 @@ def step(
     *,
     rate: float,
     momentum: float,
+    pool: Callable[[jax.Array], jax.Array],
 ) -> tuple[list[jax.Array], list[jax.Array], jax.Array]:
     """Weights and velocities after one batch, and its loss before."""
-    loss, gradients = jax.value_and_grad(mean_loss)(weights, images, labels)
+    loss, gradients = jax.value_and_grad(mean_loss)(weights, images, labels, pool)
     velocities = [momentum * velocity + gradient for velocity, gradient in zip(velocities, gradients, strict=True)]
     weights = [weight - rate * velocity for weight, velocity in zip(weights, velocities, strict=True)]
     return weights, velocities, loss
@@ -60,7 +81,8 @@ def step(
 class JaxLearner:
     """The state of the training; JAX's own functions have none."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: Course, pooling: str = "windows") -> None:
+        pool = POOLING[pooling]
         os.environ["NPROC"] = str(course.threads)  # XLA reads it when its client for CPUs is made, at the first array
         jax.config.update("jax_default_matmul_precision", "highest")  # 32 bits in all frameworks alike
         self.accelerated = jax.default_backend() != "cpu"
@@ -68,8 +90,8 @@ class JaxLearner:
         self._batch, self._test_batch = course.batch, course.test_batch
         self._weights: list[jax.Array] = [jnp.asarray(values) for values in course.weights]
         self._velocities: list[jax.Array] = [jnp.zeros_like(values) for values in self._weights]
-        self._step = partial(step, rate=course.rate, momentum=course.momentum)
-        self._scores = jax.jit(scores_of)
+        self._step = partial(step, rate=course.rate, momentum=course.momentum, pool=pool)
+        self._scores = jax.jit(partial(scores_of, pool=pool))
 
     def first_step(self, images: Array, labels: Labels) -> float:
         return float(self._one(images, labels))
@@ -94,5 +116,12 @@ class JaxLearner:
         return loss
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--pooling", choices=POOLING, default="windows")
+    asked, words = parser.parse_known_args()
+    run(partial(JaxLearner, pooling=asked.pooling), __doc__ or "", words)
+
+
 if __name__ == "__main__":
-    run(JaxLearner, __doc__ or "")
+    main()
