@@ -97,7 +97,7 @@ def _known(name: str) -> bool:
 def section(part: dict[str, Any], experiment: Experiment) -> list[str]:
     comparison = compare(experiment)
     costs = compression_costs(experiment, comparison)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for pair in comparison.pairs:
         metric = pair.metrics.get(pair.primary_metric)
         change = "-"
