@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wattleak.cli import study_devices
+from wattleak.cli.main import main
+from wattleak.cli.study_devices import Device, Looked
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -71,6 +75,28 @@ def test_a_real_run_and_beside_it_what_was_measured_before_or_is_stated(wattleak
     assert "a data sheet" in page
 
 
+def test_an_accelerator_without_counters_on_both_sides_is_judged_by_wall_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plan alone: what the probe would say on such a machine is written down."""
+    twice = [Device(f"cuda-{index}", f"cuda:{index}", "cuda", "NVIDIA T4") for index in (0, 1)]
+    monkeypatch.setattr(study_devices, "_look", lambda: Looked(tuple(twice), (("mps", "no Mac"),)))
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", "devices", "--dry-run", "--json", "--meters", "cpu-model", "--only", "cpu-1,cuda-0"]) == 0
+    told = capsys.readouterr()
+    design = json.loads(told.out)["design"]
+    assert design["metric"] == "duration_per_sample_s"
+    assert "wall time decides here: what is faster, and not what takes less energy" in told.err
+    assert "no mps: no Mac" in told.err
+    commands = {variant["name"]: " ".join(variant["command"]) for variant in design["variants"]}
+    assert "--device cpu " in commands["cpu-1"]
+    assert "--device cuda:0 " in commands["cuda-0"]
+    assert len({command.partition("--model")[2] for command in commands.values()}) == 1  # the same job
+    assert main(["study", "devices", "--dry-run", "--json", "--meters", "cpu-model"]) == 0
+    names = [variant["name"] for variant in json.loads(capsys.readouterr().out)["design"]["variants"]]
+    assert names[-1] == "cuda-0"  # of two alike, one
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -90,8 +116,6 @@ def test_what_does_not_fit_is_one_clear_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from wattleak.cli.main import main
-
     (tmp_path / "plan.json").write_text('{"kind": "plan"}')
     monkeypatch.chdir(tmp_path)
     assert main(["study", "devices", *words]) == 2
