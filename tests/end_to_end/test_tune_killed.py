@@ -9,8 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pytest
     from tests.conftest import CommandLine
 
+# The fifth run hangs, in the middle of the second block, until what it waits for is there.
+PROGRAM = "[ -e {0}/go ] || {{ touch {0}/$$; [ $(ls {0} | wc -l) -lt 5 ] || sleep 120; }}; sleep 0.$LEVEL"
 SEARCH = ("--blocks", "3", "--confirm", "0", "--warmups", "0", "--metric", "duration_s", "--meters", "cpu-model")
 
 
@@ -20,19 +23,22 @@ def runs_of(wattleak: CommandLine, identity: str) -> set[str]:
 
 
 def test_a_search_killed_in_the_middle_ends_with_the_design_it_began_with_and_loses_no_run(
-    wattleak: CommandLine,
+    wattleak: CommandLine, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    process = wattleak.start("tune", "-F", "LEVEL=1,2,3", *SEARCH, "--", "sh", "-c", "sleep 0.$LEVEL")
+    begun = tmp_path_factory.mktemp("begun")  # outside of where the runs work: they leave nothing for each other
+    process = wattleak.start("tune", "-F", "LEVEL=1,2,3", *SEARCH, "--", "sh", "-c", PROGRAM.format(begun))
     assert process.stderr is not None
     found = re.search(r"experiment (\w+)", process.stderr.readline())
     assert found is not None
     identity = found[1]
-    while len(made := runs_of(wattleak, identity)) < 4:  # the first block is whole, the second is not
+    while len(list(begun.iterdir())) < 5:
         assert process.poll() is None
-        time.sleep(0.3)
+        time.sleep(0.05)
+    made = runs_of(wattleak, identity)
+    assert len(made) == 4
     process.kill()
     assert process.wait(timeout=30) == -signal.SIGKILL
-    made |= runs_of(wattleak, identity)
+    (begun / "go").touch()
     (path,) = wattleak.folder.glob(f".wattleak/**/{identity}/plan.json")
     planned: dict[str, Any] = json.loads(path.read_text())
 
@@ -53,6 +59,6 @@ def test_a_search_killed_in_the_middle_ends_with_the_design_it_began_with_and_lo
         block = [run for run in finished["runs"] if run["block"] == number and run["attempt"] == last]
         assert [run["variant"] for run in block] == order  # each setting once, in the order that was drawn
         assert all(run["failure"] is None for run in block)
-    attempts = {run["block"]: run["attempt"] for run in finished["runs"]}
-    assert attempts[0] == 1  # what was whole is not run again
+    tries = {run["block"]: run["attempt"] for run in finished["runs"]}  # the last of each
+    assert tries == {0: 1, 1: 2, 2: 1}  # what was whole is not run again, what was broken is, and whole
     assert "Use " in wattleak("report", identity, "--format", "text").stdout
