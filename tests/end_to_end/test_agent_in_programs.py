@@ -317,6 +317,17 @@ def test_a_virtual_environment_with_customisations_of_its_own(place, tmp_path):
     assert [process.pid is not None for process in within.signals.processes] == [True]
 
 
+def test_the_customisation_of_a_user(place, tmp_path):
+    python, env = sys._base_executable, {"PYTHONUSERBASE": str(tmp_path)}
+    asked = run(place, [python, "-c", "import site; print(site.getusersitepackages())"], agent=False, env=env)
+    folder = Path(asked.stdout.decode().strip())
+    folder.mkdir(parents=True)
+    (folder / "usercustomize.py").write_text("import framework; print('mine', framework.work(1))\n")
+    without, within = both(place, [python, "-c", "import framework; print(framework.work(2))"], env=env)
+    assert (within.stdout, within.stderr) == (without.stdout, without.stderr) == (b"mine 2\n3\n", [])
+    assert of_kind(within, "calls")
+
+
 def test_standard_input_as_the_program(place):
     without, within = both(place, [sys.executable, "-"], stdin=b"import framework\nprint(framework.work(1))\n")
     assert within.stdout == without.stdout == b"2\n"
