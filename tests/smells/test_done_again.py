@@ -21,8 +21,8 @@ def programs(**more: Any) -> dict[str, Any]:
 
 
 def fitted(**more: Any) -> dict[str, Any]:
-    fact = {"k": "fitted", "name": "Ridge", "file": "/t.py", "line": 5, "function": "f", "fits": 6, "again_s": 1.5}
-    return {**fact, "first": "/t.py:5", **more}
+    fact = {"k": "fitted", "name": "Ridge", "file": "/t.py", "line": 5, "function": "f", "fits": 6, "looked_at": 6}
+    return {**fact, "again_s": 1.5, "first": "/t.py:5", **more}
 
 
 @pytest.mark.parametrize(("again", "seen"), [(1, False), (2, True)])
@@ -35,6 +35,12 @@ def test_a_first_fit_in_another_line_is_named() -> None:
 
     assert "the first in" not in here.message
     assert "the first in /t.py:5" in elsewhere.message
+
+
+def test_fits_that_were_not_looked_at_are_told_apart() -> None:
+    (item,) = judged("MOD001", fitted(again=4, looked_at=5))
+
+    assert "fitted 6 times here, 4 of the 5 that were looked at with equal parameters" in item.message
 
 
 def test_of_several_estimators_in_one_line_the_dearest_is_told() -> None:

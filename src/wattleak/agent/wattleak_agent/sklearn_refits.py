@@ -1,6 +1,6 @@
 """Estimators that were fitted again with equal parameters on the same data: the first fit had the answer already.
 
-    {"k": "fitted", "key": class and place, "file", "line", "function", "name": class, "fits": all that were looked at,
+    {"k": "fitted", "key": class and place, "file", "line", "function", "name": class, "fits", "looked_at": of these,
      "again": those that had been made before, "again_s": what these took, "first": "train.py:12" of the first}
 
 Cross-validation, searches and seeds change the data or a parameter, so they are none. What has chance in it
@@ -30,6 +30,7 @@ _MOST_PARTS = 200  # of a value or a table
 _LONGEST = 20_000  # objects of an array that are compared by their text
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _monotonic = time.monotonic
+_cpu_s = getattr(time, "thread_time", time.monotonic)
 
 
 class _Unknown(Exception):
@@ -52,21 +53,13 @@ class Refits:
 
     def fitted(self, estimator: Any, args: Any, kwargs: Any, fit_s: float, site: Site | None) -> None:
         """A fit has ended that the program itself asked for."""
-        began_s = _monotonic()
-        left_s = _SHARE * (began_s - self._began_s) - self._looked_s
-        if site is None or left_s <= 0:
+        if site is None:
             return
         key = type(estimator).__name__, site
-        if key not in self._sites and len(self._sites) >= _MOST_SITES:
-            return
-        try:
-            what = self._fingerprint(estimator, args, kwargs, left_s)
-        except _Unknown:
-            return
-        finally:
-            self._looked_s += _monotonic() - began_s
         fact = self._sites.get(key)
         if fact is None:
+            if len(self._sites) >= _MOST_SITES:
+                return
             fact = self._sites[key] = {
                 "k": "fitted",
                 "key": f"{key[0]} {site[0]}:{site[1]}",
@@ -75,11 +68,23 @@ class Refits:
                 "function": site[2],
                 "name": key[0],
                 "fits": 0,
+                "looked_at": 0,
                 "again": 0,
                 "again_s": 0.0,
                 "first": None,
             }
         fact["fits"] += 1
+        left_s = _SHARE * (_monotonic() - self._began_s) - self._looked_s
+        if left_s <= 0:
+            return
+        began_s = _cpu_s()  # what others on the machine take meanwhile is no cost of ours
+        try:
+            what = self._fingerprint(estimator, args, kwargs, left_s)
+        except _Unknown:
+            return
+        finally:
+            self._looked_s += _cpu_s() - began_s
+        fact["looked_at"] += 1
         first = self._known.get(what)
         if first is None:
             if len(self._known) >= _MOST:
@@ -194,9 +199,9 @@ class _Sums:
         size = len(data) if size is None else size
         if size > self._left_b:
             raise _Unknown
-        began_s = _monotonic()
+        began_s = _cpu_s()
         checksum = zlib.crc32(data)
-        self._read_s += _monotonic() - began_s
+        self._read_s += _cpu_s() - began_s
         self._read_b += size
         self._left_b -= size
         return f"{size}:{checksum:08x}"

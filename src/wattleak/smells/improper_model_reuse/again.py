@@ -29,13 +29,15 @@ def fitted_again(signals: Signals) -> Iterator[Evidence]:
         dearest[fact.text("file"), fact.line] = fact
     for fact in dearest.values():
         again, fits = fact.number("again") or 0.0, fact.number("fits") or 0.0
+        looked_at = fact.number("looked_at") or 0.0
+        of = "them" if looked_at == fits else f"the {looked_at:.0f} that were looked at"
         if again > MOST_AGAIN:
             yield evidence_at(
                 fact,
                 _CODE,
                 "fits with the parameters and the data of one that had been made",
                 again,
-                f"{fact.text('name') or 'an estimator'} was fitted {fits:.0f} times here, {again:.0f} of them with "
+                f"{fact.text('name') or 'an estimator'} was fitted {fits:.0f} times here, {again:.0f} of {of} with "
                 f"equal parameters on equal data (by checksums){_elsewhere(fact)}: the model was there already",
                 threshold=MOST_AGAIN,
                 cost_s=fact.number("again_s"),
