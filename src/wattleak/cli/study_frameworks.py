@@ -160,7 +160,7 @@ def _part(candidates: tuple[Framework, ...], args: Namespace, settings: Settings
     variants = tuple(
         Variant(one.name, (sys.executable, str(folder / one.program), *one.words, *words)) for one in candidates
     )
-    blocks, warmups = blocks_and_warmups(args, settings, blocks_needed(0.95, len(candidates) - 1), 1)
+    blocks, warmups = blocks_and_warmups(args, settings, blocks_needed(0.95, len(candidates) - 1), 0)
     return Part("training", "one network in several frameworks", Treatments(variants), blocks, warmups, _QUALITY)
 
 
