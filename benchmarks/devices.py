@@ -24,7 +24,8 @@ STORE = Path(__file__).parent / ".cache" / "devices"
 
 def run(asked: list[str]) -> None:
     command = [sys.executable, "-m", "wattleak", "study", "devices", "--json", "--store", str(STORE), *asked]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    STORE.mkdir(parents=True, exist_ok=True)  # the runs work there: in the checkout others may read and write
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=STORE)
     if done.returncode != 0:
         raise SystemExit(done.returncode)
     path = RESULTS / "devices.md"

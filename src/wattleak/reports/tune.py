@@ -258,7 +258,9 @@ def _quality(experiment: Experiment, tuning: Tuning) -> str:
     said = f"{name} was held against the reference."
     said += f" Worse, so out: {', '.join(worse)}." if worse else " No setting was shown to be worse."
     open_ = [name for name, state in states.items() if state is QualityState.UNDECIDED and name not in unsure]
-    if open_:
+    if open_ and target is not None and target.margin > 0:
+        said += f" Out for the cost before {name} was decided: {', '.join(open_)}."
+    elif open_:
         said += f" Not decided, for want of a margin (--quality NAME:min:MARGIN): {', '.join(open_)}."
     if unsure:
         said += f" Not decided, so they could not win: {', '.join(unsure)}."
