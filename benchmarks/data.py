@@ -59,7 +59,7 @@ def page(document: dict[str, Any], asked: Sequence[str]) -> str:
         "",
         f"Machine: {facts['cpu']}, {facts['cpus_allowed']} CPUs allowed, hypervisor {facts['hypervisor']}, {facts['system']}.",
         f"Python {platform.python_version()}, {', '.join(installed())}.",
-        f"{datetime.now(UTC):%Y-%m-%d}, {took_s / 60:.1f} minutes of {len(runs)} runs.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {took_s / 60:.1f} minutes of {len(runs)} runs. {busy(runs, took_s)}",
         f"Data: {document['data']}.",
         f"{document['samples'][0].upper()}{document['samples'][1:]}.",
         *(f"{line[0].upper()}{line[1:]}." for line in document["left_out"]),
@@ -68,21 +68,34 @@ def page(document: dict[str, Any], asked: Sequence[str]) -> str:
         "",
     ]
     with SqliteStore(STORE) as store:
-        for part in parts:
-            experiment = store.experiment(part["experiment_id"])
-            lines += [f"## {TITLES[part['part']]}", "", *section(experiment)]
+        experiments = [store.experiment(part["experiment_id"]) for part in parts]
+    for part, experiment in zip(parts, experiments, strict=True):
+        lines += [f"## {TITLES[part['part']]}", "", *section(experiment)]
+    said = dict.fromkeys(note for experiment in experiments for note in notes(data_costs(experiment)))
+    lines += ["## How to read it", "", *(f"- {note[0].upper()}{note[1:]}." for note in said)]
     return "\n".join(lines) + "\n"
+
+
+def busy(runs: Sequence[dict[str, Any]], took_s: float) -> str:
+    """What to say where these programs, most of which use one CPU, got much less: wall times are then not theirs."""
+    got = sum(run["cpu_s"] for run in runs) / took_s
+    if got > 0.8:
+        return ""
+    return (
+        f"Other work ran on the machine\nall the time: these programs got {got:.1f} of a CPU, so wall times and samples per second "
+        "are of this busy machine; CPU time\nis what can be compared."
+    )
 
 
 def section(experiment: Experiment) -> list[str]:
     costs = data_costs(experiment)
-    lines = [f"{experiment.plan.design.blocks} runs of each.", ""]
-    for table in (cost_table(costs), io_table(costs)):
+    lines = [f"{experiment.plan.design.blocks} runs of each.", "", *markdown(cost_table(costs)), ""]
+    lines += ["Bytes read:", "", *markdown(io_table(costs)), ""]
+    tables = effect_tables(effects_of(experiment))
+    lines += ["What a level changes, per sample, dropping of pages left out:", ""] if tables else []
+    for table in tables:
         lines += [*markdown(table), ""]
-    for table in effect_tables(effects_of(experiment)):
-        lines += ["What a level changes, per sample, dropping of pages left out:", "", *markdown(table), ""]
-    lines += ["Verdicts:", "", *markdown(verdicts(experiment)), ""]
-    return [*lines, *(f"- {line[0].upper()}{line[1:]}." for line in notes(costs)), ""]
+    return [*lines, "Verdicts:", "", *markdown(verdicts(experiment)), ""]
 
 
 def verdicts(experiment: Experiment) -> list[tuple[str, ...]]:
