@@ -196,7 +196,7 @@ def _model_row(cost: CompressionCost) -> tuple[str, ...]:
         f"{cost.accuracy:.4f}",
         *_points(cost.change),
         _NOT_MEASURED if cost.convert_s is None else units.duration(cost.convert_s),
-        _NOT_MEASURED if cost.pays_back is None else f"{float(f'{cost.pays_back:.2g}'):,.0f}",
+        _pays_back(cost.pays_back),
     )
 
 
@@ -221,6 +221,12 @@ def _ranged(mean: Mean | None) -> str:
     if mean.low is None or mean.high is None:
         return units.quantity(mean.value, "s")
     return " ".join(units.interval_in_unit(mean.value, mean.low, mean.high, "s"))
+
+
+def _pays_back(inferences: float | None) -> str:
+    if inferences is None:
+        return _NOT_MEASURED
+    return f"{float(f'{inferences:.2g}'):,.0f}" if inferences >= 1 else "at once"
 
 
 def _percent(fraction: float) -> str:
