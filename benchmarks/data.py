@@ -63,6 +63,11 @@ def page(document: dict[str, Any], asked: Sequence[str]) -> str:
         f"Data: {document['data']}.",
         f"{document['samples'][0].upper()}{document['samples'][1:]}.",
         *(f"{line[0].upper()}{line[1:]}." for line in document["left_out"]),
+        *(
+            ["**Smaller than the default**, which has 16 MiB of pixels and one more block to warm up."]
+            if "--raw-mb" in asked
+            else []
+        ),
         "",
         f"Repeat: `.venv/bin/python -m benchmarks data{' ' if asked else ''}{' '.join(asked)}`.",
         "",
