@@ -19,7 +19,7 @@ from benchmarks.page import RESULTS
 from wattleak.analysis.comparison import compare
 from wattleak.analysis.compression_costs import compression_costs
 from wattleak.reports import units, words
-from wattleak.reports.compression import cost_table, explained, model_table
+from wattleak.reports.compression import cost_table, explained, latency_table, model_table
 from wattleak.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def section(part: dict[str, Any], experiment: Experiment) -> list[str]:
         *([shared(min(busy), max(busy))] if min(busy) < WHOLE_CPU else []),
         "",
         *markdown(cost_table(costs)),
+        *markdown(latency_table(costs)),
         *markdown(model_table(costs)),
         *markdown(verdicts),
         *(f"- {sentence}." for sentence in part["findings"]),

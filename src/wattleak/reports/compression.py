@@ -32,9 +32,9 @@ _DEAR = 2.0  # times the cost of float32, from which it is said why
 def render_compression(
     costs: Sequence[CompressionCost], comparison: Comparison, left_out: Sequence[tuple[str, str]], *, style: Style
 ) -> str:
-    """Two tables, what follows from them, and how to read them. Ends without a line end."""
+    """The tables, what follows from them, and how to read them. Ends without a line end."""
     lines: list[str] = []
-    for head, rows in (cost_table(costs), model_table(costs)):
+    for head, rows in (cost_table(costs), latency_table(costs), model_table(costs)):
         lines += [*columns(rows, style, head=head, right=range(1, len(head))), ""]
     for sentence in findings(costs, comparison):
         lines += wrapped(sentence, style)
@@ -55,7 +55,11 @@ def compression_section(costs: Sequence[CompressionCost], comparison: Comparison
         "What each way to compress costs, and what it loses",
         *(
             table(head, rows, numbers=range(1, len(head)), label=label)
-            for (head, rows), label in ((cost_table(costs), "cost"), (model_table(costs), "size and accuracy"))
+            for (head, rows), label in (
+                (cost_table(costs), "cost"),
+                (latency_table(costs), "latency"),
+                (model_table(costs), "size and accuracy"),
+            )
         ),
         *(tag("p", sentence, class_="warning") for sentence in findings(costs, comparison)),
         *(tag("p", sentence) for sentence in explained(costs)),
@@ -63,9 +67,15 @@ def compression_section(costs: Sequence[CompressionCost], comparison: Comparison
 
 
 def cost_table(costs: Sequence[CompressionCost]) -> Table:
-    """What 1,000 inferences cost, and how long one takes."""
-    head = ("variant", "CPU/1,000", "energy/1,000", "alone: CPU/1,000", *(f"p{percent}" for percent in PERCENTILES))
+    """What 1,000 inferences cost."""
+    head = ("variant", "CPU/1,000", "energy/1,000", "alone: CPU/1,000", "alone: energy/1,000")
     return head, [_cost_row(cost) for cost in costs]
+
+
+def latency_table(costs: Sequence[CompressionCost]) -> Table:
+    """How long a request of one image takes."""
+    head = ("variant", *(f"alone: p{percent}" for percent in PERCENTILES))
+    return head, [(cost.name, *(_ranged(cost.latency_s.get(percent)) for percent in PERCENTILES)) for cost in costs]
 
 
 def model_table(costs: Sequence[CompressionCost]) -> Table:
@@ -183,7 +193,7 @@ def _cost_row(cost: CompressionCost) -> tuple[str, ...]:
         _NOT_MEASURED if cost.batched is None else _ranged(cost.batched.cpu_s),
         _energy(cost.batched),
         _NOT_MEASURED if cost.single is None else _ranged(cost.single.cpu_s),
-        *(_ranged(cost.latency_s.get(percent)) for percent in PERCENTILES),
+        _energy(cost.single),
     )
 
 
