@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.page import RESULTS
 from wattleak.reports import units
 
+WHOLE_RUN = ("duration_s", "cpu_s", "attributed_energy_j", "gpu_energy_j")
 STORE = Path(__file__).parent / ".cache" / "devices"
 
 
@@ -84,11 +85,11 @@ def table(part: dict[str, Any]) -> list[str]:
 
 
 def verdicts(part: dict[str, Any]) -> list[str]:
-    """Each candidate against all threads of the CPU, by every metric of a sample."""
+    """Each candidate against all threads of the CPU: by what decides, in bold, and by whole runs."""
     lines = ["| against | candidate | metric | change | 95 % interval | origin |", "|---|---|---|---|---|---|"]
     for pair in part["comparisons"]:
         for name, metric in pair["metrics"].items():
-            if "per_sample" in name and metric["change"] is not None:
+            if name in {pair["primary_metric"], *WHOLE_RUN} and metric["change"] is not None:
                 change, interval = units.change_with_interval(metric["change"], metric["low"], metric["high"])
                 mark = "**" if name == pair["primary_metric"] else ""
                 lines.append(

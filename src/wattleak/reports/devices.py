@@ -31,23 +31,23 @@ _EXPLAINED = (
 def device_rows(costs: Sequence[DeviceCost], comparison: Comparison) -> list[tuple[str, ...]]:
     """Head and a row for each; columns that no device has are left out."""
     verdicts = _verdicts(comparison)
-    rows = [(*_figures(cost), _standing(cost, verdicts)) for cost in costs]
+    rows = [
+        (*_figures(cost), verdicts.get(cost.name, "") if number is None else f"no verdict ({number})")
+        for cost, number in _numbered(costs)
+    ]
     kept = [place for place in range(len(_HEAD)) if any(row[place] != _NOT_KNOWN for row in rows)]
     return [tuple(row[place] for place in kept) for row in (_HEAD, *rows)]
 
 
 def notes(costs: Sequence[DeviceCost]) -> list[str]:
     """What each device is, where its figures come from, and why some of them get no verdict."""
-    said = [
-        f"{cost.name}: {cost.title}, {words.count(cost.runs or 0, 'run')} here" for cost in costs if not _foreign(cost)
+    return [
+        f"{cost.name}: {cost.title}, {words.count(cost.runs or 0, 'run')} here"
+        if number is None
+        else f"({number}) {cost.name}: {'' if cost.title == cost.name else cost.title + ', '}{cost.source}. "
+        f"No verdict: {cost.why_no_verdict}"
+        for cost, number in _numbered(costs)
     ]
-    said += [
-        f"{cost.name}: {'' if cost.title == cost.name else cost.title + ', '}{cost.source}. No verdict: "
-        f"{cost.why_no_verdict}"
-        for cost in costs
-        if _foreign(cost)
-    ]
-    return said
 
 
 def render_devices(costs: Sequence[DeviceCost], comparison: Comparison, *, style: Style) -> str:
@@ -130,12 +130,11 @@ def _verdicts(comparison: Comparison) -> dict[str, str]:
     return {comparison.pairs[0].reference: "reference", **found}
 
 
-def _standing(cost: DeviceCost, verdicts: Mapping[str, str]) -> str:
-    return "no verdict" if _foreign(cost) else verdicts.get(cost.name, "")
-
-
-def _foreign(cost: DeviceCost) -> bool:
-    return bool(cost.why_no_verdict)
+def _numbered(costs: Sequence[DeviceCost]) -> list[tuple[DeviceCost, int | None]]:
+    """A number for each that gets no verdict, for two of them may have one name; None for those of the experiment."""
+    foreign = [cost for cost in costs if cost.why_no_verdict]
+    places = {id(cost): number for number, cost in enumerate(foreign, 1)}
+    return [(cost, places.get(id(cost))) for cost in costs]
 
 
 def _share(fraction: float | None) -> str:

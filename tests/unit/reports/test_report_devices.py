@@ -57,5 +57,5 @@ def test_the_source_of_what_is_not_from_here_stands_below_the_table_with_why_it_
     elsewhere = replace(HERE, name="cuda-1", source="experiment 1a2b, 2026-11-21", why_no_verdict="another machine")
     assert notes([HERE, elsewhere]) == [
         "cuda-0: NVIDIA L4, 6 runs here",
-        "cuda-1: NVIDIA L4, experiment 1a2b, 2026-11-21. No verdict: another machine",
+        "(1) cuda-1: NVIDIA L4, experiment 1a2b, 2026-11-21. No verdict: another machine",
     ]
