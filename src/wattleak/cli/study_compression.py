@@ -184,11 +184,13 @@ def _data_words(args: Namespace) -> tuple[str, ...]:
 
 
 def _about(task: Asked) -> str:
+    from wattleak.reports.words import count
+
+    recipe = task.recipe
     parameters = sum(_product(shape) for shape in task.network.shapes().values())
     return (
         f"{task.network.name}, {parameters:,} weights and biases, {task.network.multiplications:,} multiplications an "
-        f"inference; trained once by {task.recipe.trained_by} ({task.recipe.images} images, "
-        f"{task.recipe.epochs} epochs)"
+        f"inference; trained once by {recipe.trained_by} ({recipe.images} images, {count(recipe.epochs, 'epoch')})"
     )
 
 
