@@ -129,7 +129,7 @@ def shared(low: float, high: float) -> str:
     """What to say where others worked on the machine at the same time."""
     return (
         f"Other work ran on the machine: while it answered, a program got {100 * low:.0f} to {100 * high:.0f} % of one CPU. Latencies and wall times\n"
-        "are several times those of a quiet machine, and say little; CPU time is what can be compared."
+        "are longer than on a quiet machine, and say little; CPU time is what can be compared."
     )
 
 
