@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,7 @@ def configure(group: _ArgumentGroup) -> None:
 
 def run_study(args: Namespace, settings: Settings) -> int:
     """Run what has not been run yet; tables, verdicts, break-even and report."""
-    from wattleak.cli.ready_made import identity_of, run_part, write_page
+    from wattleak.cli.ready_made import identity_of, per_sample, run_part, write_page
     from wattleak.cli.training_cost import training_cost
     from wattleak.reports.inference_document import break_even_document, settings_document
     from wattleak.reports.parts import part_document, parts_document
@@ -66,7 +65,8 @@ def run_study(args: Namespace, settings: Settings) -> int:
     about = _about(args, settings)
     identity = identity_of("inference", args, (about,))
     part = _part(served, args, settings)
-    finished = run_part("inference", part, identity, args, _per_request(settings))
+    # Runs answer different numbers of requests, so they are compared by the cost of one: a request is a sample.
+    finished = run_part("inference", part, identity, args, per_sample(settings))
     if finished is None:  # a dry run
         return ExitCode.DONE
     costs, found = _costs(finished, training, requests)
@@ -142,20 +142,6 @@ def _part(served: Sequence[Setting], args: Namespace, settings: Settings) -> Par
     # Each program warms itself up and only what follows is compared, so no block is thrown away by default.
     blocks, warmups = blocks_and_warmups(args, settings, blocks_needed(0.95, len(variants) - 1), 0)
     return Part("inference", "answering requests", Treatments(tuple(variants)), blocks, warmups)
-
-
-def _per_request(settings: Settings) -> Settings:
-    """Runs answer different numbers of requests, so they are compared by the cost of one: a request is a sample."""
-    from wattleak.analysis.metrics import choose_primary, metric, per_name
-    from wattleak.meters.probe import probe_meters
-
-    name = settings.metric
-    if name is None:
-        probed = probe_meters(settings.meters, idle_power_w=settings.idle_power, instance_type=settings.instance_type)
-        name = choose_primary(probed.channels)
-    if "_per_sample_" not in name:
-        name = per_name(name, "sample")
-    return replace(settings, metric=metric(name).name)
 
 
 def _about(args: Namespace, settings: Settings) -> str:

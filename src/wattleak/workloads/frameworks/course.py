@@ -20,7 +20,6 @@ import numpy as np
 
 import wattleak
 from wattleak.analysis.framework_courses import EPOCH, EVALUATION, FIRST_STEP, INFERENCE
-from wattleak.environment.cpus import usable_cpus
 from wattleak.errors import WattleakError
 from wattleak.workloads.data import ImageData, load
 from wattleak.workloads.frameworks.network import (
@@ -35,6 +34,7 @@ from wattleak.workloads.frameworks.network import (
 )
 from wattleak.workloads.scores import accuracy, auc
 from wattleak.workloads.spans import span
+from wattleak.workloads.threads import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +162,7 @@ def read_course(description: str, words: Sequence[str] | None = None) -> Course:
     return Course(
         data=data,
         seed=seed,
-        threads=asked.threads or _threads(),
+        threads=asked.threads or threads(),
         count=count,
         tested=min(asked.test_images or len(data.test_images), len(data.test_images)),
         epochs=asked.epochs,
@@ -173,10 +173,3 @@ def read_course(description: str, words: Sequence[str] | None = None) -> Course:
         passes=asked.inference_passes,
         weights=first_weights(seed, height, width, channels, data.classes),
     )
-
-
-def _threads() -> int:
-    stated = os.environ.get("OMP_NUM_THREADS", "")
-    if stated.isdigit() and int(stated):
-        return int(stated)
-    return usable_cpus() or 1
