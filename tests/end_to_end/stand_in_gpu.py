@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +20,10 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).parents[1] / "unit" / "meters" / "fake_nvml.c"
 SHORT = ("--blocks", "3", "--confirm", "0", "--warmups", "0", "--metric", "duration_s", "--meters", "cpu-model")
 """A search over settings that costs little: three blocks, by wall time."""
+NEEDS_DRIVER = [
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to compile the stand-in library"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the loader of Linux (LD_LIBRARY_PATH)"),
+]
 
 
 def compile_driver(folder: Path) -> Path:

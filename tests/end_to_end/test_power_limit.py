@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from stand_in_gpu import SHORT, compile_driver, journals, left_by_the_dead, until, with_gpu
+from stand_in_gpu import NEEDS_DRIVER, SHORT, compile_driver, journals, left_by_the_dead, until, with_gpu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +24,7 @@ sys.exit(now != round(watts * 1000))
 """
 HOLD = '[ "$WATTLEAK_POWER_LIMIT_W" != 300 ] || sleep 120'  # the search goes on until the test has seen enough
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to compile the stand-in library"),
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the loader of Linux (LD_LIBRARY_PATH)"),
-]
+pytestmark = NEEDS_DRIVER
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.blocks import counting_blocks
-from wattleak.analysis.estimates import middle, scaled, summed
+from wattleak.analysis.estimates import middle, scaled
 from wattleak.analysis.paired_share import PairedShare, paired_share
 from wattleak.analysis.serving import PERCENTILES, latency_figure
 from wattleak.analysis.serving_costs import mean
+from wattleak.analysis.stretches import Stretch, of_span, together
 from wattleak.model import Origin, Verdict
 
 if TYPE_CHECKING:
@@ -111,26 +112,10 @@ def _cost(name: str, runs: Sequence[Measurement], margin: float | None) -> Compr
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+def _span(run: Measurement, name: str) -> Stretch | None:
     """All spans of one name in a run, together."""
-
-    duration_s: float
-    cpu_s: float
-    energy_j: Estimate | None
-
-
-def _span(run: Measurement, name: str) -> _Span | None:
-    spans = [span for span in run.spans if span.name == name and span.complete]
-    if not spans:
-        return None
-    energies = [span.attributed_energy_j for span in spans]
-    known = [energy for energy in energies if energy is not None]
-    return _Span(
-        sum(span.duration_s for span in spans),
-        sum(span.cpu_s for span in spans),
-        summed(known) if len(known) == len(energies) else None,
-    )
+    spans = [of_span(span) for span in run.spans if span.name == name and span.complete]
+    return together(spans) if spans else None
 
 
 def _thousand(runs: Sequence[Measurement], name: str, count: str) -> Cost | None:

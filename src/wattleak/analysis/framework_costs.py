@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from wattleak.analysis.blocks import counting_blocks
 from wattleak.analysis.effect import paired_change
-from wattleak.analysis.estimates import middle, scaled, summed
+from wattleak.analysis.estimates import middle, scaled
 from wattleak.analysis.feasibility import adjusted_level
-from wattleak.analysis.framework_courses import Stretch, courses_of
+from wattleak.analysis.framework_courses import courses_of
 from wattleak.analysis.plane import Candidate, mean_quality
 from wattleak.analysis.price_of_accuracy import Curve
+from wattleak.analysis.stretches import Stretch, together
 from wattleak.model import Estimate
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def epochs_of(courses: Sequence[Course]) -> tuple[Epoch, ...]:
     """The curve of one candidate: medians of the costs, mean of the accuracies."""
     found = []
     for epoch in range(1, min(len(course.epochs) for course in courses) + 1):
-        parts = [_together(course.epochs[:epoch]) for course in courses]
+        parts = [together(course.epochs[:epoch]) for course in courses]
         accuracies = {number: course.accuracies[epoch - 1] for number, course in enumerate(courses)}
         found.append(
             Epoch(
@@ -132,14 +133,14 @@ def part_changes(experiment: Experiment) -> tuple[PartChange, ...]:
 _PARTS: dict[str, Callable[[Course], Stretch | None]] = {
     "start-up": lambda course: course.start_up,
     "first step": lambda course: course.first_step,
-    "training": lambda course: _together(course.epochs),
+    "training": lambda course: together(course.epochs),
     "inference": lambda course: course.inference,
 }
 
 
 def _cost(name: str, courses: Sequence[Course], auc: float | None) -> FrameworkCost:
     points = [100 * course.accuracies[-1] for course in courses]
-    training = [_together(course.epochs) for course in courses]
+    training = [together(course.epochs) for course in courses]
     inference = [_over(course.inference, course.inferences) for course in courses]
     start_up = [course.start_up for course in courses if course.start_up is not None]
     return FrameworkCost(
@@ -171,16 +172,6 @@ def _aucs(experiment: Experiment) -> dict[str, float]:
             if "auc" in run.measurement.quality:
                 found.setdefault(name, []).append(run.measurement.quality["auc"])
     return {name: statistics.median(values) for name, values in found.items()}
-
-
-def _together(parts: Sequence[Stretch]) -> Stretch:
-    energies = [part.energy_j for part in parts]
-    known = [energy for energy in energies if energy is not None]
-    return Stretch(
-        sum(part.duration_s for part in parts),
-        sum(part.cpu_s for part in parts),
-        summed(known) if len(known) == len(energies) else None,
-    )
 
 
 def _over(part: Stretch, count: float) -> Stretch:

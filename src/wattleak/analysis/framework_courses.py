@@ -8,20 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wattleak.analysis.stretches import Stretch, of_span
+
 if TYPE_CHECKING:
-    from wattleak.model import Carbon, Estimate, Experiment, Measurement, SpanCost
+    from wattleak.model import Carbon, Experiment, Measurement
 
 FIRST_STEP, EPOCH, EVALUATION, INFERENCE = "first step", "epoch", "evaluation", "inference"  # spans of the programs
 LARGEST_DIFFERENCE = 1e-4  # relative, of the loss of the first batch: sums of 32 bits in another order differ by less
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """What a part of a run cost the process tree. `energy_j` is None where nothing can be attributed."""
-
-    duration_s: float
-    cpu_s: float
-    energy_j: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ def course_of(run: Measurement) -> Course | None:
     spans: dict[str, list[Stretch]] = {}
     for span in run.spans:
         if span.complete:
-            spans.setdefault(span.name, []).append(_stretch(span))
+            spans.setdefault(span.name, []).append(of_span(span))
     epochs = spans.get(EPOCH, [])
     accuracies = [run.quality.get(f"accuracy_after_{epoch}") for epoch in range(1, len(epochs) + 1)]
     known = tuple(one for one in accuracies if one is not None)
@@ -105,7 +98,3 @@ def beginnings(experiment: Experiment) -> Beginnings | None:
     if not compared:
         return None
     return Beginnings(len(compared), max((max(found) - min(found)) / abs(max(found)) for found in compared))
-
-
-def _stretch(span: SpanCost) -> Stretch:
-    return Stretch(span.duration_s, span.cpu_s, span.attributed_energy_j)

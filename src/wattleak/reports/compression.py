@@ -9,6 +9,7 @@ from wattleak.analysis.serving import PERCENTILES, latency_figure
 from wattleak.model import QualityState, Verdict
 from wattleak.reports import units, words
 from wattleak.reports.columns import columns
+from wattleak.reports.means import NOT_MEASURED, mean_in_unit
 from wattleak.reports.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from wattleak.analysis.compression_costs import CompressionCost, Cost
     from wattleak.analysis.paired_share import PairedShare
-    from wattleak.analysis.plane import Mean
     from wattleak.model import Comparison, Estimate, PairComparison
     from wattleak.reports.markup import Html
     from wattleak.reports.style import Style
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """Head and rows; all columns but the first hold numbers."""
 
-_NOT_MEASURED = "-"
 _AS_LARGE = 0.02  # files within 2 % are "as large": names and headers differ by less
 _DEAR = 2.0  # times the cost of float32, from which it is said why
 
@@ -75,7 +74,9 @@ def cost_table(costs: Sequence[CompressionCost]) -> Table:
 def latency_table(costs: Sequence[CompressionCost]) -> Table:
     """How long a request of one image takes."""
     head = ("variant", *(f"alone: p{percent}" for percent in PERCENTILES))
-    return head, [(cost.name, *(_ranged(cost.latency_s.get(percent)) for percent in PERCENTILES)) for cost in costs]
+    return head, [
+        (cost.name, *(mean_in_unit(cost.latency_s.get(percent), "s") for percent in PERCENTILES)) for cost in costs
+    ]
 
 
 def model_table(costs: Sequence[CompressionCost]) -> Table:
@@ -190,9 +191,9 @@ def explained(costs: Sequence[CompressionCost]) -> Iterator[str]:
 def _cost_row(cost: CompressionCost) -> tuple[str, ...]:
     return (
         cost.name,
-        _NOT_MEASURED if cost.batched is None else _ranged(cost.batched.cpu_s),
+        NOT_MEASURED if cost.batched is None else mean_in_unit(cost.batched.cpu_s, "s"),
         _energy(cost.batched),
-        _NOT_MEASURED if cost.single is None else _ranged(cost.single.cpu_s),
+        NOT_MEASURED if cost.single is None else mean_in_unit(cost.single.cpu_s, "s"),
         _energy(cost.single),
     )
 
@@ -205,14 +206,14 @@ def _model_row(cost: CompressionCost) -> tuple[str, ...]:
         f"{_percent(cost.nonzero / cost.parameters)}",
         f"{cost.accuracy:.4f}",
         *_points(cost.change),
-        _NOT_MEASURED if cost.convert_s is None else units.duration(cost.convert_s),
+        NOT_MEASURED if cost.convert_s is None else units.duration(cost.convert_s),
         _pays_back(cost.pays_back),
     )
 
 
 def _points(change: PairedShare | None) -> tuple[str, str]:
     if change is None:
-        return _NOT_MEASURED, _NOT_MEASURED
+        return NOT_MEASURED, NOT_MEASURED
     if change.state is QualityState.IDENTICAL:
         return "0", "identical"
     shown = units.difference(100 * change.difference, 100 * change.low, 100 * change.high)
@@ -221,21 +222,13 @@ def _points(change: PairedShare | None) -> tuple[str, str]:
 
 def _energy(cost: Cost | None) -> str:
     if cost is None or cost.energy_j is None:
-        return _NOT_MEASURED
+        return NOT_MEASURED
     return " ".join(units.with_range(cost.energy_j, "J"))
-
-
-def _ranged(mean: Mean | None) -> str:
-    if mean is None:
-        return _NOT_MEASURED
-    if mean.low is None or mean.high is None:
-        return units.quantity(mean.value, "s")
-    return " ".join(units.interval_in_unit(mean.value, mean.low, mean.high, "s"))
 
 
 def _pays_back(inferences: float | None) -> str:
     if inferences is None:
-        return _NOT_MEASURED
+        return NOT_MEASURED
     return f"{float(f'{inferences:.2g}'):,.0f}" if inferences >= 1 else "at once"
 
 

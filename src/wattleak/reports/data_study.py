@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wattleak.reports import units
 from wattleak.reports.columns import columns
+from wattleak.reports.means import NOT_MEASURED
 from wattleak.reports.parts import part_document, parts_document, render_part
 from wattleak.reports.wrapping import wrapped
 
@@ -17,17 +18,16 @@ if TYPE_CHECKING:
     from wattleak.model import Comparison, Estimate, Experiment
     from wattleak.reports.style import Style
 
-_NOT_MEASURED = "-"
 _COLD = 0.95  # of the files' bytes must have come from storage in an epoch that was to be cold
 _Cells = tuple[tuple[str, "Callable[[DataCost], str]"], ...]
 
 
 def _bytes(amount: float | None) -> str:
-    return _NOT_MEASURED if amount is None else units.memory(amount)
+    return NOT_MEASURED if amount is None else units.memory(amount)
 
 
 def _joules(estimate: Estimate | None) -> str:
-    return _NOT_MEASURED if estimate is None else " ".join(units.with_range(estimate, "J"))
+    return NOT_MEASURED if estimate is None else " ".join(units.with_range(estimate, "J"))
 
 
 def _right(cost: DataCost) -> str:
@@ -184,7 +184,7 @@ def _effect_lines(effects: Mapping[str, Sequence[LevelEffect]], style: Style) ->
 
 def _change(effect: LevelEffect) -> str:
     if effect.change is None:
-        return _NOT_MEASURED
+        return NOT_MEASURED
     return " ".join(units.change_with_interval(effect.change, effect.low, effect.high)).strip()
 
 

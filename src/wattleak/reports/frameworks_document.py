@@ -9,10 +9,10 @@ from wattleak.documents import estimate_document
 
 if TYPE_CHECKING:
     from wattleak.analysis.framework_costs import FrameworkCost, PartChange
-    from wattleak.analysis.framework_courses import Stretch
     from wattleak.analysis.frameworks import Frameworks
     from wattleak.analysis.plane import Mean
     from wattleak.analysis.price_of_accuracy import Price, ToTarget
+    from wattleak.analysis.stretches import Stretch
     from wattleak.model import Estimate
 
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from wattleak.analysis.price_of_accuracy import Answer
 from wattleak.reports import units
+from wattleak.reports.means import NOT_MEASURED, mean_in_unit
 
 if TYPE_CHECKING:
     from wattleak.analysis.framework_costs import FrameworkCost
-    from wattleak.analysis.framework_courses import Stretch
     from wattleak.analysis.frameworks import Frameworks
     from wattleak.analysis.plane import Mean
     from wattleak.analysis.price_of_accuracy import Price, ToTarget
+    from wattleak.analysis.stretches import Stretch
     from wattleak.model import Estimate
 
-_NOT_MEASURED = "-"
 
 ANSWERS = {
     Answer.EXPONENTIAL: "yes, exponentially",
@@ -57,7 +57,7 @@ def parts_table(found: Frameworks) -> Table:
     parts = list(dict.fromkeys(one.part for one in found.changes))
     rows: dict[str, list[str]] = {}
     for one in found.changes:
-        row = rows.setdefault(one.candidate, [one.candidate, *(_NOT_MEASURED for _ in parts)])
+        row = rows.setdefault(one.candidate, [one.candidate, *(NOT_MEASURED for _ in parts)])
         change = one.change
         if change.change is not None:
             shown = units.change_with_interval(change.change, change.low, change.high)
@@ -123,7 +123,7 @@ def _inference_row(cost: FrameworkCost) -> tuple[str, ...]:
 def _paid(found: Frameworks, name: str, place: int) -> str:
     epochs = found.epochs[name]
     if place >= len(epochs):
-        return _NOT_MEASURED
+        return NOT_MEASURED
     joules = epochs[place].energy_j
     return units.energy(joules.value) if found.energy and joules is not None else units.duration(epochs[place].cpu_s)
 
@@ -136,27 +136,27 @@ def _price_row(name: str, price: Price) -> tuple[str, ...]:
 def _target_row(name: str, one: ToTarget, found: Frameworks) -> tuple[str, ...]:
     if one.reached < one.runs:
         some = "not reached" if not one.reached else f"not reached in {one.runs - one.reached} of {one.runs} runs"
-        return name, some, _NOT_MEASURED
+        return name, some, NOT_MEASURED
     if one.within_first:
         where = "" if one.within_first == one.runs else f" in {one.within_first} of {one.runs} runs"
-        return name, f"within the first epoch{where}", _NOT_MEASURED
+        return name, f"within the first epoch{where}", NOT_MEASURED
     unit = "J" if found.energy else "s"
-    return name, _mean(one.cost, unit), _mean(one.whole, unit)
+    return name, mean_in_unit(one.cost, unit), mean_in_unit(one.whole, unit)
 
 
 # -- cells -----------------------------------------------------------------------------------------------------------
 
 
 def _cpu(part: Stretch | None) -> str:
-    return _NOT_MEASURED if part is None else units.duration(part.cpu_s)
+    return NOT_MEASURED if part is None else units.duration(part.cpu_s)
 
 
 def _energy(estimate: Estimate | None) -> str:
-    return _NOT_MEASURED if estimate is None else " ".join(units.with_range(estimate, "J"))
+    return NOT_MEASURED if estimate is None else " ".join(units.with_range(estimate, "J"))
 
 
 def _carbon(estimate: Estimate | None) -> str:
-    return _NOT_MEASURED if estimate is None else " ".join(units.with_range(estimate, "g"))
+    return NOT_MEASURED if estimate is None else " ".join(units.with_range(estimate, "g"))
 
 
 def _accuracy(mean: Mean) -> str:
@@ -167,15 +167,7 @@ def _accuracy(mean: Mean) -> str:
 
 def _times(mean: Mean | None) -> str:
     if mean is None:
-        return _NOT_MEASURED
+        return NOT_MEASURED
     if mean.low is None or mean.high is None:
         return f"x {units.number(mean.value)}"
     return f"x {' '.join(units.interval_in_unit(mean.value, mean.low, mean.high, ''))}"
-
-
-def _mean(mean: Mean | None, unit: str) -> str:
-    if mean is None:
-        return _NOT_MEASURED
-    if mean.low is None or mean.high is None:
-        return units.quantity(mean.value, unit)
-    return " ".join(units.interval_in_unit(mean.value, mean.low, mean.high, unit))

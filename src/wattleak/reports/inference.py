@@ -9,6 +9,7 @@ from wattleak.analysis.estimates import scaled
 from wattleak.analysis.serving import PERCENTILES
 from wattleak.reports import units, words
 from wattleak.reports.columns import columns
+from wattleak.reports.means import NOT_MEASURED, mean_in_unit
 from wattleak.reports.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from wattleak.model import Estimate
     from wattleak.reports.style import Style
 
-_NOT_MEASURED = "-"
 _THOUSAND = 1000
 
 
@@ -67,22 +67,22 @@ def _cost_row(cost: ServingCost) -> tuple[str, ...]:
     warm = cost.warm_up
     return (
         cost.setting.title,
-        _thousand(cost.cpu_per_request_s),
+        mean_in_unit(cost.cpu_per_request_s, "s", times=_THOUSAND),
         _energy(cost.energy_per_request_j),
         _waiting(cost),
         _energy(cost.rest_energy_per_request_j),
-        _NOT_MEASURED if warm is None else f"{units.duration(warm.duration_s)}, {units.duration(warm.cpu_s)} CPU",
-        _NOT_MEASURED if warm is None or warm.first_answer_s is None else units.duration(warm.first_answer_s),
+        NOT_MEASURED if warm is None else f"{units.duration(warm.duration_s)}, {units.duration(warm.cpu_s)} CPU",
+        NOT_MEASURED if warm is None or warm.first_answer_s is None else units.duration(warm.first_answer_s),
     )
 
 
 def _time_row(cost: ServingCost) -> tuple[str, ...]:
     return (
         cost.setting.title,
-        *(_seconds(cost.latency_s.get(percent)) for percent in PERCENTILES),
+        *(mean_in_unit(cost.latency_s.get(percent), "s") for percent in PERCENTILES),
         f"{cost.runs} x {cost.latencies}",
         f"{units.number(cost.throughput_per_s)}/s",
-        _NOT_MEASURED if cost.load is None else f"{units.number(100 * cost.load, 2)} %",
+        NOT_MEASURED if cost.load is None else f"{units.number(100 * cost.load, 2)} %",
         units.number(cost.mean_batch, 2),
     )
 
@@ -165,24 +165,9 @@ def _spent(training: Training, one: BreakEven) -> str:
 # -- cells -----------------------------------------------------------------------------------------------------------
 
 
-def _thousand(mean: Mean) -> str:
-    low, high = mean.low, mean.high
-    if low is None or high is None:
-        return units.quantity(_THOUSAND * mean.value, "s")
-    return " ".join(units.interval_in_unit(_THOUSAND * mean.value, _THOUSAND * low, _THOUSAND * high, "s"))
-
-
-def _seconds(mean: Mean | None) -> str:
-    if mean is None:
-        return _NOT_MEASURED
-    if mean.low is None or mean.high is None:
-        return units.quantity(mean.value, "s")
-    return " ".join(units.interval_in_unit(mean.value, mean.low, mean.high, "s"))
-
-
 def _energy(estimate: Estimate | None) -> str:
     if estimate is None:
-        return _NOT_MEASURED
+        return NOT_MEASURED
     return " ".join(units.with_range(scaled(estimate, _THOUSAND), "J"))
 
 
@@ -192,7 +177,7 @@ def _waiting(cost: ServingCost) -> str:
     if own is not None and waiting is not None and own.value > 0:
         return f"{_percent(waiting.value / own.value)} %"
     whole = cost.cpu_per_request_s.value
-    return f"{_percent(cost.waiting_cpu_per_request_s / whole)} % of CPU" if whole > 0 else _NOT_MEASURED
+    return f"{_percent(cost.waiting_cpu_per_request_s / whole)} % of CPU" if whole > 0 else NOT_MEASURED
 
 
 def _percent(fraction: float) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wattleak.reports import units
 from wattleak.reports.columns import columns
+from wattleak.reports.means import NOT_MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,41 +16,39 @@ if TYPE_CHECKING:
     from wattleak.model import Estimate
     from wattleak.reports.style import Style
 
-_NOT_MEASURED = "-"
-
 
 def _energy(estimate: Estimate | None) -> str:
     if estimate is None:
-        return _NOT_MEASURED
+        return NOT_MEASURED
     return " ".join(units.with_range(estimate, "J"))
 
 
 def _carbon(estimate: Estimate | None) -> str:
-    return _NOT_MEASURED if estimate is None else " ".join(units.with_range(estimate, "g"))
+    return NOT_MEASURED if estimate is None else " ".join(units.with_range(estimate, "g"))
 
 
 def _time(seconds: float | None) -> str:
-    return _NOT_MEASURED if seconds is None else units.duration(seconds)
+    return NOT_MEASURED if seconds is None else units.duration(seconds)
 
 
 def _share(fraction: float | None) -> str:
-    return _NOT_MEASURED if fraction is None else f"{100 * fraction:.0f} %"
+    return NOT_MEASURED if fraction is None else f"{100 * fraction:.0f} %"
 
 
 def _figure(cost: ModelCost, name: str) -> str:
-    return f"{cost.quality[name]:.3f}" if name in cost.quality else _NOT_MEASURED
+    return f"{cost.quality[name]:.3f}" if name in cost.quality else NOT_MEASURED
 
 
 def _devices(cost: ModelCost) -> str:
     if not cost.device_mean:
-        return _NOT_MEASURED
+        return NOT_MEASURED
     return ", ".join(
         f"{name} {_share(mean)} ({_share(cost.device_weighted[name])})" for name, mean in cost.device_mean.items()
     )
 
 
 def _flops(value: float | None) -> str:
-    return _NOT_MEASURED if value is None else f"{units.number(value / 1e9)} G"
+    return NOT_MEASURED if value is None else f"{units.number(value / 1e9)} G"
 
 
 _COLUMNS: tuple[tuple[str, Callable[[ModelCost], str]], ...] = (
@@ -141,4 +140,4 @@ def _document(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def _is_known(cell: str) -> bool:
-    return cell not in {_NOT_MEASURED, f"{_NOT_MEASURED} ({_NOT_MEASURED})"}
+    return cell not in {NOT_MEASURED, f"{NOT_MEASURED} ({NOT_MEASURED})"}

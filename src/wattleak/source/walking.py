@@ -81,8 +81,8 @@ def in_order(roots: Iterable[ast.AST]) -> Iterator[ast.AST]:
             waiting += reversed(children(node))
 
 
-def assignments(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Target and value of everything among `nodes` that assigns, but loops: `=`, `+=`, `:=`, comprehensions."""
+def assignments(nodes: Iterable[ast.AST], *, loops: bool = False) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Target and value of what assigns among `nodes`: `=`, `+=`, `:=`, comprehensions; `for` where `loops` asks."""
     for node in nodes:
         match node:
             case ast.Assign(targets=targets, value=value):
@@ -92,6 +92,8 @@ def assignments(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.expr, ast.expr]]
             case ast.AugAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
                 yield target, value
             case ast.comprehension(target=target, iter=value):
+                yield target, value
+            case ast.For(target=target, iter=value) if loops:
                 yield target, value
             case _:
                 pass

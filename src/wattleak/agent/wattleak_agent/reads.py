@@ -95,6 +95,13 @@ class Reads:
         else:
             self._undo.append(lambda: setattr(owner, name, held))
 
+    def watch_all(self, owner: type, plain: dict[str, str], of_others: dict[str, str]) -> None:
+        """Each method and how it is told; those of `of_others` read by calling others, which are not counted twice."""
+        for name, how in plain.items():
+            self.watch(owner, name, how)
+        for name, how in of_others.items():
+            self.watch(owner, name, how, nested=True)
+
     def leave(self) -> None:
         """Put everything back: a compiler would see what stands around it."""
         undo, self._undo = self._undo, []

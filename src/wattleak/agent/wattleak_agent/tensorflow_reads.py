@@ -44,10 +44,7 @@ class ReadsOfTensorFlow:
         if self._on:
             return
         self._on = True
-        for name, how in _PLAIN.items():
-            self._reads.watch(self._tensor, name, how)
-        for name, how in _OF_OTHERS.items():
-            self._reads.watch(self._tensor, name, how, nested=True)
+        self._reads.watch_all(self._tensor, _PLAIN, _OF_OTHERS)
 
 
 def _device(value: Any, _result: Any) -> str | None:

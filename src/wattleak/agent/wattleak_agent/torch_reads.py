@@ -36,10 +36,7 @@ class ReadsOfTorch:
         if self._off or self._on:
             return
         self._on = True
-        for name, how in _PLAIN.items():
-            self._reads.watch(self._tensor, name, how)
-        for name, how in _OF_OTHERS.items():
-            self._reads.watch(self._tensor, name, how, nested=True)
+        self._reads.watch_all(self._tensor, _PLAIN, _OF_OTHERS)
         if loop.device != "cpu":
             for name, how in _COPIES.items():
                 self._reads.watch(self._tensor, name, how)

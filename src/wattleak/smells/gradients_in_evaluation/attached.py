@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from wattleak.source.walking import children, walk
+from wattleak.source.walking import assignments, children, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,10 +35,10 @@ class Attached:
         self._is_run = is_run
         self.names: set[str] = set()
         self.outside: set[str] = set()  # attributes and elements of what the function did not make, as they are written
-        assignments = list(_assignments(function))
+        written = list(assignments(walk(function), loops=True))
         while True:
             before = len(self.names) + len(self.outside)
-            for target, value in assignments:
+            for target, value in written:
                 self._assign(target, value)
             for call in walk(function):
                 match call:
@@ -107,21 +107,6 @@ class Attached:
                 self._into(value)
             case ast.Attribute():
                 self.outside.add(ast.unparse(target))
-            case _:
-                pass
-
-
-def _assignments(function: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    for node in walk(function):
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                yield from ((target, value) for target in targets)
-            case ast.AnnAssign(target=target, value=ast.expr() as value):
-                yield target, value
-            case ast.AugAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
-                yield target, value
-            case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
-                yield target, value
             case _:
                 pass
 

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from wattleak.workloads.compressing.networks import KERNEL
-from wattleak.workloads.compressing.pruning import without_small_channels, without_small_weights
+from wattleak.workloads.compressing.pruning import pruned
 from wattleak.workloads.compressing.ready import Ready
 
 if TYPE_CHECKING:
@@ -86,17 +86,11 @@ def scores(network: Network, weights: Weights, inputs: NDArray[np.float32]) -> N
 def compress(name: str, job: Job) -> Ready:
     """Make this variant, and its file."""
     on_cpu(job.threads)
-    network, weights = job.network, job.trained.weights
     if name.startswith("litert-"):
         from wattleak.workloads.compressing.litert import convert  # noqa: PLC0415 - the others do without it
 
-        return convert(name, build(network, weights), job)
-    if name == "pruned-weights":
-        weights = without_small_weights(weights, job.sparsity)
-    elif name.startswith("pruned-channels"):
-        network, weights = without_small_channels(network, weights, job.channels_out)
-    if name == "pruned-channels-tuned":
-        weights = train(network, weights, job.training_inputs, job.training_labels, job.tuning_epochs, job)
+        return convert(name, build(job.network, job.trained.weights), job)
+    network, weights = pruned(name, job, train)
     model = build(network, weights, name if name in {"bfloat16", "float16"} else "float32")
     if name == "int8-dynamic":
         with warnings.catch_warnings():  # one for each layer that stays as it is

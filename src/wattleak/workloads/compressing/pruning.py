@@ -14,9 +14,12 @@ import numpy as np
 from wattleak.workloads.compressing.networks import OUTPUT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from wattleak.workloads.compressing.networks import Network, Weights
+    from wattleak.workloads.compressing.ready import Job
 
 
 def without_small_weights(weights: Weights, share: float) -> dict[str, NDArray[np.float32]]:
@@ -63,3 +66,15 @@ def without_small_channels(
     assert OUTPUT not in widths
     contiguous = {name: np.ascontiguousarray(array) for name, array in found.items()}
     return network.with_widths(widths), contiguous
+
+
+def pruned(name: str, job: Job, train: Callable[..., dict[str, NDArray[np.float32]]]) -> tuple[Network, Weights]:
+    """Network and weights of a variant before it is built: pruned where its name says so, else as trained."""
+    network, weights = job.network, job.trained.weights
+    if name == "pruned-weights":
+        weights = without_small_weights(weights, job.sparsity)
+    elif name.startswith("pruned-channels"):
+        network, weights = without_small_channels(network, weights, job.channels_out)
+    if name == "pruned-channels-tuned":
+        weights = train(network, weights, job.training_inputs, job.training_labels, job.tuning_epochs, job)
+    return network, weights

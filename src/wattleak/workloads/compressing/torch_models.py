@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from wattleak.workloads.compressing.networks import KERNEL
-from wattleak.workloads.compressing.pruning import without_small_channels, without_small_weights
+from wattleak.workloads.compressing.pruning import pruned
 from wattleak.workloads.compressing.ready import Job, Ready
 
 if TYPE_CHECKING:
@@ -104,13 +104,7 @@ def scores(network: Network, weights: Weights, inputs: NDArray[np.float32], devi
 def compress(name: str, job: Job) -> Ready:
     """Make this variant, and its file."""
     torch.set_num_threads(job.threads)
-    network, weights = job.network, job.trained.weights
-    if name == "pruned-weights":
-        weights = without_small_weights(weights, job.sparsity)
-    elif name.startswith("pruned-channels"):
-        network, weights = without_small_channels(network, weights, job.channels_out)
-    if name == "pruned-channels-tuned":
-        weights = train(network, weights, job.training_inputs, job.training_labels, job.tuning_epochs, job)
+    network, weights = pruned(name, job, train)
     model: nn.Module = build(network, weights)
     half = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(name)
     if half is not None:
