@@ -63,8 +63,7 @@ def page(document: dict[str, Any], training: dict[str, Any], asked: list[str]) -
         "",
         f"Machine: {facts['cpu']}, {facts['cpus_allowed']} CPUs allowed, hypervisor {facts['hypervisor']}, {facts['system']};",
         f"accelerator: {accelerator}. Python {platform.python_version()}, PyTorch {version('torch')}.",
-        f"{datetime.now(UTC):%Y-%m-%d}, {blocks} blocks, {took_s / 60:.0f} minutes of runs.{smaller} Other work ran on the machine at the same time, so",
-        "latencies are those of a busy machine; CPU time suffers less.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {blocks} blocks, {took_s / 60:.0f} minutes of runs.{smaller}{busy(part)}",
         f"{document['data'][0].upper()}{document['data'][1:]}.",
         "",
         "Repeat: `.venv/bin/python -m benchmarks inference`.",
@@ -99,6 +98,16 @@ def page(document: dict[str, Any], training: dict[str, Any], asked: list[str]) -
         "on both sides.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def busy(part: dict[str, Any]) -> str:
+    """What to say where others worked on the machine: back to back, one thread has nothing to wait for but a CPU."""
+    at_once = {one["name"] for one in part["settings"] if one["rate_per_s"] is None}
+    told = [run["quality"] for run in part["runs"] if run["variant"] in at_once and run["quality"]]
+    got = sum(one["working_cpu_s"] for one in told) / sum(one["working_s"] for one in told)
+    if got > 0.9:
+        return ""
+    return f" Other work ran on the machine: back to back\na program got {got:.0%} of a CPU. Latencies are those of a busy machine; CPU time suffers less."
 
 
 def cost_row(row: dict[str, Any]) -> str:

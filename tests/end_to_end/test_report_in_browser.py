@@ -199,5 +199,5 @@ def test_print_is_dark_on_light_whatever_the_screen_shows(open_page):
     reader.page.emulate_media(media="print")
 
     label = reader.page.locator("#order .role-axis-label text").first
-    light_ink = "rgb(105, 100, 91)"  # charts.LIGHT["muted"]
+    light_ink = "rgb(105, 100, 91)"  # charting.LIGHT["muted"]
     assert label.evaluate("element => getComputedStyle(element).fill") == light_ink

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wattleak.reports import charts
+from wattleak.reports import choice_charts
 from wattleak.reports.frameworks import CURVE, QUESTION, explained, warnings
 from wattleak.reports.frameworks_tables import (
     curve_table,
@@ -46,7 +46,7 @@ def frameworks_sections(found: Frameworks) -> list[Html]:
         for name, epochs in found.epochs.items()
     }
     unit = "J" if found.energy else "s"
-    spec = charts.accuracy_curves(curves, "energy" if found.energy else "CPU time", unit)
+    spec = choice_charts.accuracy_curves(curves, "energy" if found.energy else "CPU time", unit)
     price = section(
         "price-of-accuracy",
         "What a further point of accuracy costs",

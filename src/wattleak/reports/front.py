@@ -9,7 +9,7 @@ from wattleak.analysis.pareto import Standing
 from wattleak.analysis.quality import default_target
 from wattleak.documents import envelope
 from wattleak.model import Direction
-from wattleak.reports import charts, units, words
+from wattleak.reports import choice_charts, units, words
 from wattleak.reports.columns import columns
 from wattleak.reports.markup import Html, figure, join, table, tag
 from wattleak.reports.wrapping import wrapped
@@ -255,7 +255,7 @@ def front_section(front: Front) -> Html:
     return join(
         [
             tag("p", recommendation(front), class_="lead"),
-            figure("pareto", charts.front(front), caption, table(head, rows, numbers=(1, 2, 3, 4))),
+            figure("pareto", choice_charts.front(front), caption, table(head, rows, numbers=(1, 2, 3, 4))),
             tag("ul", *(tag("li", line) for line in _statements(front))),
             tag("p", what_it_is(front) + "."),
         ],

@@ -12,7 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from wattleak import __version__
-from wattleak.reports import assets, charts, units, words
+from wattleak.reports import assets, charting, charts, units, words
 from wattleak.reports.figures import run_rows
 from wattleak.reports.front import front_section
 from wattleak.reports.markup import Html, figure, join, json_script, safe, safe_lines, table, tag
@@ -381,7 +381,7 @@ def page(title: str, body: Iterable[Html]) -> str:
     before, after = assets.template("fold.js"), assets.template("charts.js")
     scripts = [*assets.libraries(), after]
     allowed = " ".join(assets.script_hash(script) for script in (before, *scripts))
-    variables = {name: f"var(--{name})" for name in charts.LIGHT}
+    variables = {name: f"var(--{name})" for name in charting.LIGHT}
     used = " · ".join(f"{entry['package']} {entry['version']}" for entry in assets.vendored_files())
     return Template(assets.template("page.html")).substitute(
         title=safe(title),
@@ -389,12 +389,12 @@ def page(title: str, body: Iterable[Html]) -> str:
             f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
             "base-uri 'none'; form-action 'none'"
         ),
-        light=_variables(charts.LIGHT),
-        dark=_variables(charts.DARK),
+        light=_variables(charting.LIGHT),
+        dark=_variables(charting.DARK),
         style=assets.template("page.css"),
         body=join(body, "\n"),
         made_by=safe(f"Made by wattleak {__version__}. Charts: {used}."),
-        config=json_script("chart-config", charts.config(variables)),
+        config=json_script("chart-config", charting.config(variables)),
         fold=before,
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
         licences=safe_lines(assets.licence_notice()),

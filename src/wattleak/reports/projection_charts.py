@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wattleak.reports import units
-from wattleak.reports.charts import SCHEMA, Spec
+from wattleak.reports.charting import SCHEMA, Spec
 from wattleak.reports.projection import input_text, moving
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from wattleak.analysis.tuning import Standing, judge
 from wattleak.documents import comparison_document, pair_document
 from wattleak.executors.device_settings import by_hand, without_settings
 from wattleak.model import Comparison, QualityState
-from wattleak.reports import charts, units, words
+from wattleak.reports import choice_charts, units, words
 from wattleak.reports.columns import columns
 from wattleak.reports.markup import Html, figure, join, table, tag
 from wattleak.reports.story import tell_comparison
@@ -193,7 +193,7 @@ def curve_section(experiment: Experiment) -> Html:
         [
             tag("p", tag("b", headline), class_="lead"),
             tag("ul", *(tag("li", line) for line in rest)),
-            figure("search", charts.curve(tuning), caption, drawn) if known else drawn,
+            figure("search", choice_charts.curve(tuning), caption, drawn) if known else drawn,
         ],
         "\n",
     )

@@ -11,7 +11,7 @@ import pytest
 
 from unit.reports import report_examples as examples
 from wattleak.model import Estimate, Origin
-from wattleak.reports import charts
+from wattleak.reports import charting, charts, choice_charts
 
 
 def layer_data(spec, field):
@@ -29,7 +29,7 @@ def every_spec():
         charts.run_order(experiment, "cpu_s"),
         charts.channels(measurement),
         charts.spans(measurement),
-        charts.front(examples.front()),
+        choice_charts.front(examples.front()),
     ]
 
 
@@ -104,8 +104,8 @@ def test_a_chart_of_very_many_spans_keeps_the_longest():
 def test_specifications_are_data_without_colours():
     for spec in every_spec():
         text = json.dumps(spec, allow_nan=False)
-        assert not [colour for colour in {*charts.LIGHT.values(), *charts.DARK.values()} if colour in text]
-        assert spec["$schema"] == charts.SCHEMA
+        assert not [colour for colour in {*charting.LIGHT.values(), *charting.DARK.values()} if colour in text]
+        assert spec["$schema"] == charting.SCHEMA
 
 
 def test_variants_differ_in_shape_as_well_as_in_colour():
@@ -117,7 +117,7 @@ def test_variants_differ_in_shape_as_well_as_in_colour():
         assert point["encoding"]["color"]["field"] == point["encoding"]["shape"]["field"] == "variant"
 
 
-@pytest.mark.parametrize("colours", [charts.LIGHT, charts.DARK])
+@pytest.mark.parametrize("colours", [charting.LIGHT, charting.DARK])
 @pytest.mark.parametrize("name", ["ink", "muted", "reference", "candidate", "third", "fourth", "fifth"])
 def test_colours_stand_out_from_the_paper(colours, name):
     """WCAG 2.2: at least 4.5 to 1 for text, and every one of these is used for some text."""
@@ -133,7 +133,7 @@ def test_colours_stand_out_from_the_paper(colours, name):
 
 def test_the_front_is_drawn_with_two_dimensional_intervals_and_a_line_along_it():
     found = examples.front()
-    rows = {row["variant"]: row for row in charts.front(found)["data"]["values"]}
+    rows = {row["variant"]: row for row in choice_charts.front(found)["data"]["values"]}
 
     assert (rows["small"]["cost_low"], rows["small"]["cost_high"]) == (19.5, 21.5)
     assert (rows["small"]["quality_low"], rows["small"]["quality_high"]) == pytest.approx((0.949, 0.953))
