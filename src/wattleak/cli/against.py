@@ -33,7 +33,7 @@ class Question:
 
 def run_against(args: Namespace, settings: Settings) -> int:
     """`wattleak compare --against REF -- COMMAND`."""
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
 
     if args.factor or args.variant or args.aa:
         raise UsageError("--against has one command", "wattleak compare --against main -- python train.py")
@@ -243,7 +243,7 @@ def conclusion(settings: Settings, args: Namespace) -> Callable[[SqliteStore, Ex
     """How `compare` ends when there is one variant: it is held against stored runs."""
 
     def conclude(store: SqliteStore, finished: Experiment) -> int:
-        from wattleak.cli.compare import tell
+        from wattleak.cli.ending import tell
 
         shown, comparison = judged(store, finished)
         store.save_verdict(finished.plan.experiment, comparison.pairs[0].verdict.value)

@@ -101,7 +101,7 @@ def _check_fresh(settings: Settings, budgets: tuple[Budget, ...], args: Namespac
     from dataclasses import replace
 
     from wattleak.cli.against import Question, one_command, question
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
     from wattleak.environment.redaction import redact_command
     from wattleak.experiment.factors import Treatments
 

@@ -33,7 +33,7 @@ def with_front(args: Namespace, settings: Settings, kind: str) -> Callable[[Sqli
 
         from wattleak.analysis.candidates import front_of
         from wattleak.analysis.comparison import compare
-        from wattleak.cli.compare import end, tell
+        from wattleak.cli.ending import end, tell
         from wattleak.documents import comparison_document
         from wattleak.reports.factorial import effects_key
         from wattleak.reports.front import front_document
@@ -77,7 +77,7 @@ def run_from(args: Namespace, settings: Settings) -> int:
         raise UsageError(f"experiment {identity} has no front: {front}", "choose another: wattleak list")
     _print_alone(front, f"experiment {identity}", args)
     if args.report:
-        from wattleak.cli.compare import end
+        from wattleak.cli.ending import end
 
         args.require = None
         return end(finished, comparison, settings, args, front=front)

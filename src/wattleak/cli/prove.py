@@ -76,7 +76,7 @@ def _begin(args: Namespace, settings: Settings) -> int:
     from pathlib import Path
     from secrets import token_hex
 
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
     from wattleak.experiment.copies import Layout
     from wattleak.experiment.factors import Treatments
     from wattleak.experiment.proof import check_root, check_script, propose, refuse_what_runs_the_original, variants
@@ -126,7 +126,7 @@ def _resume(args: Namespace, settings: Settings) -> int:
     from dataclasses import replace
     from pathlib import Path
 
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
     from wattleak.environment.redaction import is_redacted
     from wattleak.experiment.copies import Layout
     from wattleak.experiment.factors import Treatments
@@ -168,7 +168,7 @@ def _conclusion(proof: Proof, settings: Settings, args: Namespace) -> Callable[[
         from dataclasses import replace
 
         from wattleak.analysis.comparison import compare
-        from wattleak.cli.compare import end
+        from wattleak.cli.ending import end
         from wattleak.experiment.proof import never_imported
         from wattleak.reports.proof import Outcome
 

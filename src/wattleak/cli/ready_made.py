@@ -75,7 +75,7 @@ def run_part(study: str, part: Part, identity: str, args: Namespace, settings: S
     from argparse import Namespace as Copy
 
     from wattleak.analysis.comparison import compare
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
     from wattleak.store.sqlite import SqliteStore
 
     title = f"study {study}: {part.title}, part of {identity}"

@@ -145,7 +145,7 @@ def _refuse_foreign(args: Namespace) -> None:
 
 
 def _one(args: Namespace, settings: Settings) -> int:
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
     from wattleak.cli.study_order import beside_randomised
     from wattleak.smells.registry import find_smell
 

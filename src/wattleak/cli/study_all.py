@@ -66,7 +66,7 @@ def _entry(
     from argparse import Namespace as Copy
 
     from wattleak.analysis.comparison import compare
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
     from wattleak.cli.study import missing_for, treatments
     from wattleak.errors import Interrupted, WattleakError
     from wattleak.experiment.league import Entry

@@ -26,7 +26,7 @@ def run_into(args: Namespace, settings: Settings) -> int:
     """Show the difference, then run the original against the copy with the smell."""
     from secrets import token_hex
 
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
     from wattleak.experiment.copies import Layout
     from wattleak.experiment.factors import Treatments
     from wattleak.experiment.proof import check_root, check_script, refuse_what_runs_the_original, variants

@@ -23,7 +23,7 @@ def beside_randomised(
 
         from wattleak.analysis.comparison import compare
         from wattleak.analysis.halves import halves
-        from wattleak.cli.compare import end, tell
+        from wattleak.cli.ending import end, tell
         from wattleak.documents import comparison_document
         from wattleak.reports.beside import beside_document, render_beside
 

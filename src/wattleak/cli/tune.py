@@ -108,7 +108,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     from dataclasses import replace
 
-    from wattleak.cli.compare import experiment
+    from wattleak.cli.experiment import experiment
     from wattleak.cli.settings import Settings
     from wattleak.experiment.search import BLOCKS, stopping
     from wattleak.model import StoppingRule
@@ -229,7 +229,7 @@ def conclusion(settings: Settings, args: Namespace) -> Callable[[SqliteStore, Ex
     def conclude(store: SqliteStore, finished: Experiment) -> int:
         from wattleak.analysis.comparison import compare
         from wattleak.analysis.tuning import judge
-        from wattleak.cli.compare import write_report
+        from wattleak.cli.ending import write_report
 
         tuning = judge(finished)
         if tuning.saving is not None:
@@ -258,7 +258,7 @@ def show(finished: Experiment, tuning: Tuning, args: Namespace) -> None:
 
 def _exit_code(tuning: Tuning, require: str | None) -> int:
     """As `compare`: by the claim about the setting to use. The reference against itself is equal."""
-    from wattleak.cli.compare import meets
+    from wattleak.cli.ending import meets
 
     if require is None:
         return ExitCode.DONE

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from wattleak import __version__
 from wattleak.reports import assets, charting, charts, units, words
+from wattleak.reports.comparison_story import tell_comparison
 from wattleak.reports.figures import run_rows
 from wattleak.reports.front import front_section
 from wattleak.reports.markup import Html, figure, join, json_script, safe, safe_lines, table, tag
+from wattleak.reports.measurement_story import tell_measurement
 from wattleak.reports.provenance import (
     carbon_table,
     channel_medians,
@@ -26,7 +28,6 @@ from wattleak.reports.provenance import (
     run_table,
     span_medians,
 )
-from wattleak.reports.story import tell_comparison, tell_measurement
 from wattleak.reports.strip import interval_strip
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from wattleak.experiment.proof import FIXED, ORIGINAL
 from wattleak.experiment.yearly import J_PER_KWH, Yearly
 from wattleak.model import Origin, QualityState, Verdict
 from wattleak.reports import units, words
-from wattleak.reports.story import Line, source_of, tell_comparison
+from wattleak.reports.comparison_story import tell_comparison
+from wattleak.reports.measurement_story import source_of
+from wattleak.reports.story import Line
 from wattleak.reports.text import render_story
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wattleak.reports import units, words
 from wattleak.reports.figures import RunRow, origin_of, run_rows
 from wattleak.reports.markup import Html, table, tag
-from wattleak.reports.story import source_of
+from wattleak.reports.measurement_story import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

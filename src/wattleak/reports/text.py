@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from wattleak.model import EvidenceLevel, Verdict
 from wattleak.reports import words
 from wattleak.reports.columns import columns
-from wattleak.reports.story import Amount, tell_comparison, tell_measurement
+from wattleak.reports.comparison_story import tell_comparison
+from wattleak.reports.measurement_story import tell_measurement
+from wattleak.reports.story import Amount
 from wattleak.reports.style import Style, pad, width
 from wattleak.reports.wrapping import COLUMNS, wrapped
 

@@ -14,8 +14,8 @@ from wattleak.executors.device_settings import by_hand, without_settings
 from wattleak.model import Comparison, QualityState
 from wattleak.reports import choice_charts, units, words
 from wattleak.reports.columns import columns
+from wattleak.reports.comparison_story import tell_comparison
 from wattleak.reports.markup import Html, figure, join, table, tag
-from wattleak.reports.story import tell_comparison
 from wattleak.reports.style import pad, width
 from wattleak.reports.text import render_story
 from wattleak.reports.wrapping import COLUMNS, wrapped
