@@ -64,8 +64,9 @@ def _of_channel(
     if channel.part is Part.GPU:
         return of_device(trace, channel, start_s, end_s)
     if channel.watts_per_busy_cpu is not None:
-        return ChannelEnergy(channel, of_model(trace, channel, channel.watts_per_busy_cpu, start_s, end_s)), None
-    energy_j, note = of_host(trace, channel, start_s, end_s)
+        energy_j, note = of_model(trace, channel, channel.watts_per_busy_cpu, start_s, end_s), None
+    else:
+        energy_j, note = of_host(trace, channel, start_s, end_s)
     return (None if energy_j is None else ChannelEnergy(channel, energy_j)), note
 
 

@@ -188,20 +188,6 @@ def machine_energy(trace: Trace, start_s: float, end_s: float) -> tuple[ChannelE
     return tuple(energy for energy in found if energy is not None)
 
 
-def cpu_seconds(samples: Sequence[Sample], start_s: float, end_s: float) -> float:
-    """CPU-seconds of the tree over a window, linear between samples."""
-    times = [sample.time_s for sample in samples]
-    totals = [sample.cpu_s for sample in samples]
-    return max(0.0, interpolate(times, totals, end_s) - interpolate(times, totals, start_s))
-
-
-def unseen_seconds(samples: Sequence[Sample], start_s: float, end_s: float) -> float:
-    """CPU-seconds that may be missing from `cpu_seconds` over a window, at most."""
-    times = [sample.time_s for sample in samples]
-    totals = [sample.unseen_s for sample in samples]
-    return max(0.0, interpolate(times, totals, end_s) - interpolate(times, totals, start_s))
-
-
 def _difference(before_j: float, now_j: float, wrap_j: float | None) -> float:
     """Joules between two readings of a counter that may have passed its largest value once.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from wattleak.analysis.cpu_time import TICK_S
 from wattleak.analysis.energy import curve, interpolate
 from wattleak.analysis.estimates import around
 from wattleak.analysis.idle_power import Load, idle_power
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from wattleak.model import Channel, Estimate, Trace
 
 _SHORTEST_STRETCH_S = 0.5  # CPU times tick in 10 ms: a share over less than this is mostly rounding
-_TICK_S = 0.01  # what CPU time read from /proc may be off by at each end of a window (proc_stat(5): USER_HZ is 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def of_host(trace: Trace, channel: Channel, start_s: float, end_s: float) -> tup
     def tick_j(watts: float) -> float:
         """What one tick of ours at each end of the window stands for."""
         busy_s = sum(s.busy_s for s in stretches)
-        return 2 * _TICK_S * sum(_above(s, watts) for s in stretches) / busy_s if busy_s > 0 else 0.0
+        return 2 * TICK_S * sum(_above(s, watts) for s in stretches) / busy_s if busy_s > 0 else 0.0
 
     accuracy = (whole.low / whole.value, whole.high / whole.value) if whole.value > 0 else (1.0, 1.0)
     low_j = (ours_j(idle_w.high) - tick_j(idle_w.high)) * accuracy[0]

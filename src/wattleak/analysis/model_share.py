@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.energy import cpu_seconds, unseen_seconds
-from wattleak.analysis.estimates import scaled
+from wattleak.analysis.cpu_time import cpu_in, unseen_seconds
+from wattleak.analysis.estimates import around
 
 if TYPE_CHECKING:
     from wattleak.model import Channel, Estimate, Trace
 
 
-def of_model(trace: Trace, channel: Channel, watts: Estimate, start_s: float, end_s: float) -> Estimate:
-    """Joules above idle of the tree over a window. CPU time that may be missing widens the range."""
-    unseen_j = watts.high * unseen_seconds(trace.samples, start_s, end_s)
-    seen_j = scaled(watts, cpu_seconds(trace.samples, start_s, end_s))
-    return replace(seen_j, high=seen_j.high + unseen_j, origin=channel.origin)
+def of_model(trace: Trace, channel: Channel, watts: Estimate, start_s: float, end_s: float) -> Estimate | None:
+    """Joules above idle of the tree over a window; None where its CPU time was not read twice.
+
+    The range holds that of the watts, the ticks in which CPU time is counted, what an edge between two readings leaves
+    open, and at its high end CPU time that may be missing.
+    """
+    busy_s = cpu_in(trace.samples, [(start_s, end_s)])
+    if busy_s is None:
+        return None
+    most_s = busy_s.high + unseen_seconds(trace.samples, start_s, end_s)
+    return around(busy_s.value * watts.value, busy_s.low * watts.low, most_s * watts.high, channel.origin)

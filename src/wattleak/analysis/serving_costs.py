@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.blocks import counting_blocks
+from wattleak.analysis.cpu_time import TICK_S
 from wattleak.analysis.estimates import middle, scaled, summed
 from wattleak.analysis.plane import Candidate, Mean, mean_cost
 from wattleak.analysis.serving import (
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from wattleak.analysis.serving import Setting
     from wattleak.model import ChannelEnergy, Estimate, Experiment, Measurement
 
-_TICK_S = 0.01  # what CPU time read from /proc is counted in (proc_stat(5): USER_HZ is 100)
 _WORK_OF_OTHERS = 1.05  # the recording's own calls at the edges are not worth a child
 
 
@@ -117,7 +117,7 @@ def cpu_seconds(figures: Mapping[str, float], tree_s: float) -> float:
     The ticks decide where they say more than their grain explains: then processes that it started worked too.
     """
     own_s = figures["working_cpu_s"] + figures["waiting_cpu_s"]
-    return tree_s if tree_s > own_s * _WORK_OF_OTHERS + 2 * _TICK_S else own_s
+    return tree_s if tree_s > own_s * _WORK_OF_OTHERS + 2 * TICK_S else own_s
 
 
 def energy_of(attributed: Estimate | None, cpu_s: float, tree_s: float) -> Estimate | None:

@@ -8,20 +8,18 @@ steps of a run, within 1/128 of a rank beyond.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.attribution import attribute
-from wattleak.analysis.energy import cpu_seconds
-from wattleak.model import Estimate, Origin, StepCost
+from wattleak.analysis.cpu_time import cpu_in
+from wattleak.model import Estimate, StepCost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattleak.model import Sample, StepRun, Trace
+    from wattleak.model import StepRun, Trace
 
 _MOST_STRETCHES = 16  # attributed one by one; more are attributed as one, and shared out by time
-_TICK_S = 0.01  # CPU times of a living process are counted in ticks of 10 ms (proc_pid_stat(5), USER_HZ)
 
 
 def step_costs(trace: Trace) -> tuple[StepCost, ...]:
@@ -104,28 +102,6 @@ def _energy(trace: Trace, stretches: list[tuple[float, float]], covered_s: float
         sum(part.high for part in parts),
         parts[0].origin,
     )
-
-
-def cpu_in(samples: Sequence[Sample], stretches: list[tuple[float, float]]) -> Estimate | None:
-    """CPU-seconds in the stretches. Their edges lie between samples, and between those only the sum is known."""
-    if len(samples) < 2 or not stretches:
-        return None
-    value_s = error_s = 0.0
-    for start_s, end_s in stretches:
-        gained_s = cpu_seconds(samples, start_s, end_s)
-        value_s += gained_s
-        error_s += min(_unknown(samples, start_s) + _unknown(samples, end_s), gained_s) + 2 * _TICK_S
-    return Estimate(value_s, max(0.0, value_s - error_s), value_s + error_s, Origin.COUNTER)
-
-
-def _unknown(samples: Sequence[Sample], time_s: float) -> float:
-    """By how many CPU-seconds a straight line between the samples around a moment may be wrong."""
-    right = bisect_left(samples, time_s, key=lambda sample: sample.time_s)
-    if right in (0, len(samples)) or samples[right].time_s == time_s:
-        return 0.0
-    before, after = samples[right - 1], samples[right]
-    share = (time_s - before.time_s) / (after.time_s - before.time_s)
-    return max(share, 1 - share) * max(0.0, after.cpu_s - before.cpu_s)
 
 
 def _scaled(estimate: Estimate | None, factor: float) -> Estimate | None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from wattleak.analysis.attribution import attribute
 from wattleak.analysis.calibration import at_the_wall
 from wattleak.analysis.counting import count, counted_by
-from wattleak.analysis.energy import cpu_seconds, machine_energy
+from wattleak.analysis.cpu_time import cpu_in, cpu_seconds
+from wattleak.analysis.energy import machine_energy
 from wattleak.analysis.step_window import counted_steps
-from wattleak.analysis.steps import cpu_in, step_costs
+from wattleak.analysis.steps import step_costs
 from wattleak.documents import calibration_from_document
 from wattleak.footprint.intensity import carbon
 from wattleak.model import Measurement, SpanCost, StepWindow

@@ -155,7 +155,19 @@ class TestModel:
             found = attribute(
                 trace((self.CPU,), {"cpu": package}, lambda _: 2.0, lambda _, others=others: others), 0, 20
             )
-            assert found.total_j == Estimate(60.0, 30.0, 120.0, Origin.MODELLED)
+            # 40 CPU-seconds, counted in ticks of 10 ms at both ends: 39.98 x 0.75 W to 40.02 x 3 W.
+            assert found.total_j == Estimate(60.0, pytest.approx(29.985), pytest.approx(120.06), Origin.MODELLED)
+
+    def test_a_stretch_without_a_tick_may_have_used_one_at_each_end(self) -> None:
+        found = attribute(trace((self.CPU,), {"cpu": package}, lambda _: 0.0, lambda _: 0.0), 3, 4)
+        assert found.total_j == Estimate(0.0, 0.0, pytest.approx(0.02 * 3.0), Origin.MODELLED)
+
+    def test_an_edge_between_two_readings_leaves_open_whose_side_the_work_was_on(self) -> None:
+        """Read each second, 2 CPU-seconds in each: of a window of half a second, none or all of them may be in it."""
+        found = attribute(trace((self.CPU,), {"cpu": package}, lambda _: 2.0, lambda _: 0.0), 3, 3.5)
+        assert found.total_j is not None
+        assert (found.total_j.value, found.total_j.low) == (1.5, 0.0)
+        assert found.total_j.high >= 2.0 * 3.0
 
     def test_measured_and_modelled_parts_are_never_added(self) -> None:
         gpu = channel("gpu0", Part.GPU)
