@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 _IMBALANCE_P = 0.05  # failures that depend on the variant bias what is left; rather one false alarm more
 _DRIFT_P = 0.01
 _FEWEST_FOR_ORDER = 4  # blocks; three may well have the same order by chance
+_AMOUNTS = (
+    "_s",
+    "_j",
+    "_wh",
+    "_kwh",
+    "_w",
+    "_b",
+    "_g",
+)  # a name with a unit is what something took, not how good it is
+_MOST_NAMES = 3
 
 
 def experiment_doubts(experiment: Experiment, blocks: Sequence[Block]) -> tuple[str, ...]:
@@ -193,10 +203,17 @@ def _quality(pair: Pair, quality: QualityComparison, verdict: Verdict) -> Iterat
     if not pair.blocks or pair.design.short is not None:
         return
     if quality.metric is None:
-        reported = sorted(set[str]().union(*(measurement.quality for measurement in pair.measurements)))
+        reported = sorted(
+            name
+            for name in set[str]().union(*(measurement.quality for measurement in pair.measurements))
+            if not name.endswith(_AMOUNTS)
+        )
         if reported:
-            names = ", ".join(reported)
-            yield f"nobody knows which way {names} is better (--quality {reported[0]}:max says it): not judged"
+            names = ", ".join(reported[:_MOST_NAMES])
+            if len(reported) > _MOST_NAMES:
+                names += f" and {len(reported) - _MOST_NAMES} more"
+            are = "is" if len(reported) == 1 else "are"
+            yield f"nobody knows which way {names} {are} better (--quality {reported[0]}:max says it): not judged"
         elif verdict is Verdict.SAVING:
             yield "no run reported how good its result is: a cheaper result may be a worse one"
         return

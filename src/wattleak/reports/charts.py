@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_SPANS = 400
 """A chart draws the longest spans up to this number; the table beside it sums up all of them."""
 
+_NEAR_ZERO = 0.1  # of the largest value
+
 
 # -- (a) how large is the change -------------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ def paired_runs(experiment: Experiment, metric: str) -> Spec:
     x = {
         "field": "value",
         "type": "quantitative",
-        "scale": {"zero": False, "nice": True, "padding": 12},
+        "scale": {"nice": True, **_lower_end([row["value"] for row in rows])},
         "title": with_unit(words.title(metric), symbol),
     }
     numbers = sorted({row.run.block + 1 for row in counted})
@@ -174,6 +176,13 @@ def paired_runs(experiment: Experiment, metric: str) -> Spec:
 
 
 # -- (c) can it be trusted: drift, warm-up, failures -----------------------------------------------------------------
+
+
+def _lower_end(values: Sequence[float]) -> Spec:
+    """Room around the points, but no axis that goes below zero for what cannot be negative."""
+    if not values or not 0 <= min(values) < _NEAR_ZERO * max(values):
+        return {"zero": False, "padding": 12}
+    return {"zero": True}
 
 
 def run_order(experiment: Experiment, metric: str) -> Spec:

@@ -55,6 +55,27 @@ def test_every_run_that_counts_is_a_point_and_n_is_shown():
     assert median(row["value"] for row in rows if row["place"] == 1) == pytest.approx(52.1, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("dearer", "scale"), [(1.1, {"nice": True, "zero": False, "padding": 12}), (40.0, {"nice": True, "zero": True})]
+)
+def test_an_axis_of_what_cannot_be_negative_does_not_go_below_zero(dearer, scale):
+    spec = charts.paired_runs(examples.experiment(factors=(1.0, dearer)), "cpu_s")
+    assert {json.dumps(x["scale"]) for x in found(spec, "x") if x.get("field") == "value" and "scale" in x} == {
+        json.dumps(scale)
+    }
+
+
+def found(spec, key):
+    """Every value of a key, however deep."""
+    if isinstance(spec, dict):
+        yield from ([spec[key]] if key in spec else [])
+        for value in spec.values():
+            yield from found(value, key)
+    elif isinstance(spec, list):
+        for value in spec:
+            yield from found(value, key)
+
+
 def test_run_order_shows_what_does_not_count_and_why():
     experiment, _ = examples.three_variants()
     rows = charts.run_order(experiment, "cpu_s")["data"]["values"]
