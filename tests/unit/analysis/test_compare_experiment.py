@@ -281,10 +281,8 @@ def test_a_figure_of_unknown_direction_is_not_judged_and_said_so():
 def test_what_has_a_unit_is_an_amount_and_no_more_than_three_names_are_listed():
     names = ("epochs", "batches", "requests", "rows", "latency_p50_s", "size_b")
     pair = the_pair(table({"bad": BAD, "good": GOOD}, quality=dict.fromkeys(names, EPOCHS)))
-    assert [doubt for doubt in pair.doubts if "which way" in doubt] == [
-        "nobody knows which way batches, epochs, requests and 1 more are better (--quality batches:max says it): "
-        "not judged"
-    ]
+    (doubt,) = (doubt for doubt in pair.doubts if "which way" in doubt)
+    assert doubt.startswith("nobody knows which way batches, epochs, requests and 1 more are better (--quality batches")
 
 
 def test_a_result_that_some_runs_did_not_report_is_said():
