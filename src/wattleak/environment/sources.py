@@ -96,7 +96,7 @@ def _look(name: str, asked: str) -> Source:
         nothing = Unavailable(name, "it found nothing to read", f"leave {name} out")
         why = next(iter((*found.unavailable, *found.absent)), nothing)
         if why.remedy.startswith(f"{name}:"):  # a selection, as `plug:http://...`: said as it is typed
-            why = replace(why, remedy=f"--meters {why.remedy}")
+            why = why._replace(remedy=f"--meters {why.remedy}")
         absent = why in found.absent
         return Source(name, (), why, (), used=False, probe_s=probe_s, open_s=None, absent=absent)
     ((reference, meter),) = found.meters

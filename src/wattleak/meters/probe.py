@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -161,5 +160,5 @@ def _finish(channel: Channel, inside: frozenset[str], idle_power_w: Mapping[str,
     if channel.name in idle_power_w:
         watts = idle_power_w[channel.name]
         spread = watts * _QUOTED_IDLE_ERROR
-        channel = replace(channel, idle_w=Estimate(watts, watts - spread, watts + spread, Origin.QUOTED))
-    return replace(channel, contains=inside)
+        channel = channel._replace(idle_w=Estimate(watts, watts - spread, watts + spread, Origin.QUOTED))
+    return channel._replace(contains=inside)

@@ -61,11 +61,9 @@ class ReplayMeter:
 
     def probe(self) -> tuple[Channel, ...]:
         """The scripted channels, with origin `simulated`."""
-        from dataclasses import replace  # noqa: PLC0415 - not for the recorder
-
         from wattleak.model import Origin  # noqa: PLC0415 - not for the recorder
 
-        return tuple(replace(channel, meter=self.name, origin=Origin.SIMULATED) for channel in self._channels)
+        return tuple(channel._replace(meter=self.name, origin=Origin.SIMULATED) for channel in self._channels)
 
     def spec(self) -> dict[str, object]:
         """The whole script, as plain data."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from wattleak.model.numbers import Estimate, Origin
@@ -26,8 +25,7 @@ class Quantity(StrEnum):
     POWER_W = "power_w"  # watts at the moment of reading; integrated by trapezoid
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(NamedTuple):
     """One thing that a meter reads: `cpu0`, `dram0`, `gpu0`, `machine`.
 
     `relative_low` and `relative_high` bound the truth as multiples of the reading (95 %): 0.5 and 2.0 say that the
@@ -51,8 +49,7 @@ class Channel:
     watts_per_busy_cpu: Estimate | None = None  # modelled CPUs: watts above idle for each CPU-second of work
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(NamedTuple):
     """Why a meter cannot be used here, what that loses, and what would make it usable."""
 
     meter: str

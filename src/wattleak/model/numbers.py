@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Origin(StrEnum):
@@ -17,8 +17,7 @@ class Origin(StrEnum):
     SIMULATED = "simulated"  # a scripted stand-in; never mixed with the others
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A range that holds the truth with probability `level`."""
 
     low: float
@@ -26,8 +25,7 @@ class Interval:
     level: float = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A number with its 95 % range and its origin. The unit is in the name of whatever holds it."""
 
     value: float

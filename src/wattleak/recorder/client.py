@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import inspect
 import json
 import os
 import socket
@@ -216,7 +215,9 @@ def measured(target: Any = None, /) -> Any:
 
 
 def _measured(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(function):
+    from inspect import iscoroutinefunction  # noqa: PLC0415 - only those who decorate pay for it
+
+    if iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def call_async(*args: object, **kwargs: object) -> object:

@@ -137,7 +137,7 @@ def paired_runs(experiment: Experiment, metric: str) -> Spec:
     x = {
         "field": "value",
         "type": "quantitative",
-        "scale": {"nice": True, **_lower_end([row["value"] for row in rows])},
+        "scale": {"nice": True, **_lower_end([row.values[metric] / size for row in counted])},
         "title": with_unit(words.title(metric), symbol),
     }
     numbers = sorted({row.run.block + 1 for row in counted})

@@ -251,4 +251,4 @@ def _cost_document(cost: Cost | None) -> dict[str, Any] | None:
 
 
 def _estimate_document(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else {**asdict(estimate), "origin": estimate.origin.value}
+    return None if estimate is None else {**estimate._asdict(), "origin": estimate.origin.value}

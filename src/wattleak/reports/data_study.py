@@ -240,7 +240,7 @@ def _passing_document(passing: Passing) -> dict[str, Any]:
     return {
         "samples_per_s": passing.samples_per_s,
         "cpu_per_1000_s": passing.cpu_per_1000_s,
-        "energy_per_1000_j": None if energy is None else {**asdict(energy), "origin": energy.origin.value},
+        "energy_per_1000_j": None if energy is None else {**energy._asdict(), "origin": energy.origin.value},
         "storage_b": passing.storage_b,
         "called_b": passing.called_b,
     }

@@ -153,7 +153,7 @@ def _document(estimate: Estimate | None, *, ranged: bool) -> dict[str, Any] | No
     if estimate is None:
         return None
     ends = {} if ranged else {"low": None, "high": None}
-    return {**asdict(estimate), **ends, "origin": estimate.origin.value}
+    return {**estimate._asdict(), **ends, "origin": estimate.origin.value}
 
 
 def _estimate(document: Mapping[str, Any] | None) -> Estimate | None:

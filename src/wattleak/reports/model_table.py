@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from wattleak.reports import units
@@ -136,7 +135,7 @@ def models_document(costs: Sequence[ModelCost]) -> list[dict[str, Any]]:
 
 
 def _document(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else {**asdict(estimate), "origin": estimate.origin.value}
+    return None if estimate is None else {**estimate._asdict(), "origin": estimate.origin.value}
 
 
 def _is_known(cell: str) -> bool:

@@ -25,7 +25,7 @@ from wattleak.meters.amd_smi import AmdSmiMeter
 from wattleak.model import Unavailable
 meter = AmdSmiMeter(sys.argv[1])
 answer = meter.probe()
-show = lambda thing: {k: sorted(v) if isinstance(v, frozenset) else v for k, v in dataclasses.asdict(thing).items()}
+show = lambda thing: {k: sorted(v) if isinstance(v, frozenset) else v for k, v in thing._asdict().items()}
 out = {"losses": [show(loss) for loss in meter.losses], "absent": meter.absent}
 if isinstance(answer, Unavailable):
     out["unavailable"] = show(answer)

@@ -13,7 +13,7 @@ from wattleak.meters.hwmon import HwmonMeter
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
 
 RAPL = Channel("cpu0", "rapl", Part.CPU, Origin.COUNTER, Quantity.ENERGY_J, 0.001, 0.9, 1.1, source="test")
-AMD_SMI = replace(RAPL, name="gpu0", meter="amd-smi", part=Part.GPU)
+AMD_SMI = RAPL._replace(name="gpu0", meter="amd-smi", part=Part.GPU)
 NOBODY = 65534
 
 
@@ -98,9 +98,9 @@ def test_grace_hopper_gives_the_cpu_socket_and_not_the_module_that_holds_the_gpu
 
 def test_grace_is_left_out_beside_a_counter_that_covers_its_whole_module(tmp_path):
     grace(tmp_path)
-    gpu = replace(AMD_SMI, meter="nvml", device="NVIDIA GH200 480GB [PCI 9:1:0]")
+    gpu = AMD_SMI._replace(meter="nvml", device="NVIDIA GH200 480GB [PCI 9:1:0]")
     assert isinstance(HwmonMeter(str(tmp_path), read_already=[gpu]).probe(), Unavailable)
-    assert found(HwmonMeter(str(tmp_path), read_already=[replace(gpu, device="NVIDIA H100")]))
+    assert found(HwmonMeter(str(tmp_path), read_already=[gpu._replace(device="NVIDIA H100")]))
 
 
 def test_power_supplies_are_one_machine_and_one_that_fails_takes_the_sum_with_it(tmp_path):

@@ -24,7 +24,7 @@ from wattleak.meters.nvml import NvmlMeter
 from wattleak.model import Unavailable
 meter = NvmlMeter()
 answer = meter.probe()
-show = lambda thing: {k: sorted(v) if isinstance(v, frozenset) else v for k, v in dataclasses.asdict(thing).items()}
+show = lambda thing: {k: sorted(v) if isinstance(v, frozenset) else v for k, v in thing._asdict().items()}
 out = {"losses": [show(loss) for loss in meter.losses]}
 if isinstance(answer, Unavailable):
     out["unavailable"] = show(answer)

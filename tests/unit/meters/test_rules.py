@@ -1,6 +1,5 @@
 """Which meter steps back for which, and that nothing is inside a sum twice. Channels only: no hardware in it."""
 
-from dataclasses import replace
 
 import pytest
 
@@ -10,13 +9,13 @@ from wattleak.meters.rules import OTHERS, OUTER_FIRST, RULES, containment, made_
 from wattleak.model import Channel, Origin, Part, Quantity
 
 WHOLE = Channel("machine", "rapl", Part.MACHINE, Origin.COUNTER, Quantity.ENERGY_J, 0.001, 0.9, 1.1, source="test")
-CPU = replace(WHOLE, name="cpu0", part=Part.CPU)
-DRAM = replace(WHOLE, name="dram0", part=Part.DRAM)
-GPU = replace(WHOLE, name="gpu0", meter="nvml", part=Part.GPU)
-ACPI = replace(WHOLE, name="machine-acpi", meter="hwmon", quantity=Quantity.POWER_W, origin=Origin.SAMPLED)
-IPMI = replace(ACPI, name="machine-ipmi", meter="ipmi")
-WALL = replace(ACPI, name="wall", meter="plug")
-THEIRS = replace(ACPI, name="strip", meter="somebody-elses-power-strip")
+CPU = WHOLE._replace(name="cpu0", part=Part.CPU)
+DRAM = WHOLE._replace(name="dram0", part=Part.DRAM)
+GPU = WHOLE._replace(name="gpu0", meter="nvml", part=Part.GPU)
+ACPI = WHOLE._replace(name="machine-acpi", meter="hwmon", quantity=Quantity.POWER_W, origin=Origin.SAMPLED)
+IPMI = ACPI._replace(name="machine-ipmi", meter="ipmi")
+WALL = ACPI._replace(name="wall", meter="plug")
+THEIRS = ACPI._replace(name="strip", meter="somebody-elses-power-strip")
 
 
 def test_from_the_wall_inwards_each_holds_the_next_whatever_order_they_are_found_in():
@@ -32,7 +31,7 @@ def test_from_the_wall_inwards_each_holds_the_next_whatever_order_they_are_found
 
 def test_one_channel_of_any_set_of_machine_meters_is_left_to_add():
     """What no other channel contains is one channel: the sum of the outermost is one reading, not two."""
-    for channels in ([WALL, THEIRS, IPMI], [THEIRS, replace(THEIRS, name="other", meter="other-strip")], [ACPI, WHOLE]):
+    for channels in ([WALL, THEIRS, IPMI], [THEIRS, THEIRS._replace(name="other", meter="other-strip")], [ACPI, WHOLE]):
         inside = containment([*channels, CPU])
         held = frozenset().union(*inside.values())
         assert len([channel for channel in channels if channel.name not in held]) == 1
@@ -45,12 +44,12 @@ def test_a_meter_that_we_do_not_know_sits_under_a_plug_and_above_the_machines_ow
 
 
 def test_what_a_meter_says_of_its_own_channels_stays():
-    board = replace(WHOLE, name="vdd_in", meter="ina3221", contains=frozenset({"cpu"}))
-    assert containment([board, replace(CPU, name="cpu", meter="ina3221")])["vdd_in"] == {"cpu"}
+    board = WHOLE._replace(name="vdd_in", meter="ina3221", contains=frozenset({"cpu"}))
+    assert containment([board, CPU._replace(name="cpu", meter="ina3221")])["vdd_in"] == {"cpu"}
 
 
 def test_a_script_holds_what_it_says_and_no_more():
-    scripted = replace(WHOLE, meter="replay", origin=Origin.SIMULATED)
+    scripted = WHOLE._replace(meter="replay", origin=Origin.SIMULATED)
     assert containment([scripted, CPU])["machine"] == frozenset()
 
 
@@ -93,4 +92,4 @@ def test_the_tables_name_every_built_in_meter_once_and_in_one_order():
 def test_a_plug_beside_counters_does_not_change_what_decides():
     channels = [WALL, WHOLE, CPU, GPU]
     inside = containment(channels)
-    assert choose_primary([replace(channel, contains=inside[channel.name]) for channel in channels]) == "energy_j"
+    assert choose_primary([channel._replace(contains=inside[channel.name]) for channel in channels]) == "energy_j"

@@ -114,12 +114,12 @@ def counted_measurement() -> Measurement:
     gpu = Estimate(10910.0, 10360.0, 11460.0, Origin.COUNTER)
     cpu = Estimate(2510.0, 2430.0, 2590.0, Origin.COUNTER)
     own = Estimate(12104.0, 11400.0, 12800.0, Origin.COUNTER)
-    dram = replace(MODEL, name="dram0", meter="ram-model", part=Part.DRAM, device="4 DIMMs")
+    dram = MODEL._replace(name="dram0", meter="ram-model", part=Part.DRAM, device="4 DIMMs")
     spans = (
         SpanCost("train", 0.4, 58.0, 110.0, (), own),
-        SpanCost("load data", 0.4, 6.1, 9.0, (ChannelEnergy(GPU, gpu),), replace(own, value=1100.0), depth=1),
-        SpanCost("epoch", 6.5, 26.0, 50.0, (), replace(own, value=5600.0), depth=1),
-        SpanCost("epoch", 32.5, 25.9, 51.0, (), replace(own, value=5400.0), depth=1, complete=False),
+        SpanCost("load data", 0.4, 6.1, 9.0, (ChannelEnergy(GPU, gpu),), own._replace(value=1100.0), depth=1),
+        SpanCost("epoch", 6.5, 26.0, 50.0, (), own._replace(value=5600.0), depth=1),
+        SpanCost("epoch", 32.5, 25.9, 51.0, (), own._replace(value=5400.0), depth=1, complete=False),
     )
     return replace(
         modelled_measurement(),
