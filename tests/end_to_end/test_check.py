@@ -204,6 +204,25 @@ class TestAgainstACommit:
         assert first == "def"
         assert other.endswith("/tree/sub")
 
+    def test_a_quality_that_is_asked_for_is_judged_too(self, wattleak: CommandLine, project: Path) -> None:
+        (project / "score.py").write_text("print('WATTLEAK {\"accuracy\": 0.9}')\n")
+        git(project, "add", "-A")
+        git(project, "commit", "-q", "-m", "scores")
+        (project / "score.py").write_text("print('WATTLEAK {\"accuracy\": 0.5}')\n")
+        git(project, "commit", "-q", "-am", "scores less")
+        against = ("check", "--against", "HEAD~1", "--smallest-effect", "50%", "--json")
+
+        unasked = wattleak(*against, "--", PYTHON, "score.py")
+        asked = wattleak(*against, "--quality", "accuracy:max:0.01", "--", PYTHON, "score.py")
+        unknown = wattleak(*against, "--quality", "auc", "--", PYTHON, "score.py")
+
+        assert [check["kind"] for check in json.loads(unasked.stdout)["checks"]] == ["regression"]
+        assert asked.returncode == 1
+        (_, judged) = json.loads(asked.stdout)["checks"]
+        assert (judged["kind"], judged["outcome"], judged["quality"]["state"]) == ("quality", "not_met", "worse")
+        assert "0.9" in judged["reason"]
+        assert unknown.returncode == 3, unknown.stdout
+
     def test_an_unchanged_checkout_has_nothing_to_compare(self, wattleak: CommandLine, project: Path) -> None:
         done = wattleak("compare", "--against", "main", "--", PYTHON, "train.py")
 

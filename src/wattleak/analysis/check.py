@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from wattleak.analysis.budgets import BudgetCheck
-    from wattleak.model import PairComparison
+    from wattleak.model import PairComparison, QualityComparison
 
 
 class Outcome(StrEnum):
@@ -27,11 +27,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One thing that the gate looked at. A budget, a pair, or neither: nothing was measured."""
+    """One thing that the gate looked at. A budget, a pair, a quality, or none: nothing was measured."""
 
     outcome: Outcome
     budget: BudgetCheck | None = None
     pair: PairComparison | None = None
+    quality: QualityComparison | None = None
     why: str = ""  # beside what budget or pair say
 
 
@@ -40,6 +41,14 @@ _OF_BUDGET = {
     BudgetState.EXCEEDED: Outcome.NOT_MET,
     BudgetState.NOT_ENOUGH_RUNS: Outcome.NOT_ENOUGH_RUNS,
     BudgetState.NOT_TRUSTWORTHY: Outcome.NOT_TRUSTWORTHY,
+}
+_OF_QUALITY = {
+    QualityState.IDENTICAL: Outcome.MET,
+    QualityState.EQUIVALENT: Outcome.MET,
+    QualityState.BETTER: Outcome.MET,
+    QualityState.WORSE: Outcome.NOT_MET,
+    QualityState.UNDECIDED: Outcome.NOT_ENOUGH_RUNS,
+    QualityState.NOT_MEASURED: Outcome.NOT_TRUSTWORTHY,
 }
 _RANK = {Grade.OBSERVED: 0, Grade.CONFIRMED: 1, Grade.PROVED: 2}
 
@@ -51,8 +60,8 @@ def judge_budget(check: BudgetCheck) -> Judged:
 def judge_pair(pair: PairComparison, require_grade: Grade) -> Judged:
     """Judge one verdict. COSTS MORE of a lower grade than is required is not yet enough to say.
 
-    No reading of the primary metric, or no run that counts, is not trustworthy. A trade-off costs less: this gate lets
-    it pass and says that the result is worse.
+    No reading of the primary metric, or no run that counts, is not trustworthy. A trade-off costs less, and passes
+    here; whether the result may be worse is for `judge_quality`.
     """
     primary = pair.metrics.get(pair.primary_metric)
     if primary is None or primary.change is None:
@@ -69,7 +78,12 @@ def judge_pair(pair: PairComparison, require_grade: Grade) -> Judged:
     if pair.verdict is Verdict.NOT_ENOUGH_RUNS:
         return Judged(Outcome.NOT_ENOUGH_RUNS, pair=pair)
     worse = pair.quality.state is QualityState.WORSE
-    return Judged(Outcome.MET, pair=pair, why="the result is worse, which this gate does not judge" if worse else "")
+    return Judged(Outcome.MET, pair=pair, why="the result is worse: --quality decides about it" if worse else "")
+
+
+def judge_quality(quality: QualityComparison) -> Judged:
+    """Judge the result, where the user asked for it: worse beyond its margin fails, undecided does not pass."""
+    return Judged(_OF_QUALITY[quality.state], quality=quality)
 
 
 def overall(judged: Iterable[Judged]) -> Outcome:

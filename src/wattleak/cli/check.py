@@ -57,7 +57,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", help="seed of the training seeds (default: drawn and stored)")
     parser.add_argument("--metric", metavar="NAME", help="with --against: the metric that decides")
     parser.add_argument("--smallest-effect", metavar="X", help="with --against: 0.02 or 2%% (default: 2%%)")
-    parser.add_argument("--quality", metavar="METRIC[:max|min[:MARGIN]]", help="with --against: must not get worse")
+    parser.add_argument("--quality", metavar="METRIC[:max|min[:MARGIN]]", help="with --against: fails if it gets worse")
     parser.add_argument("--quality-regex", metavar="REGEX", help="finds figures in the output")
     parser.add_argument("--timeout", metavar="SECONDS", help="a run that takes longer is ended and does not count")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="environment of the command")
@@ -199,7 +199,7 @@ def _judge_experiment(
     """Budgets hold for every candidate, or for the only variant; the reference is what was."""
     from wattleak.analysis.archived import good_measurements
     from wattleak.analysis.budgets import check_budget
-    from wattleak.analysis.check import judge_budget, judge_pair
+    from wattleak.analysis.check import judge_budget, judge_pair, judge_quality
     from wattleak.model import Grade
 
     names = [variant.name for variant in finished.plan.design.variants]
@@ -207,7 +207,10 @@ def _judge_experiment(
     runs: list[tuple[Measurement, ...]] = [good_measurements(finished, name) for name in candidates]
     judged = [judge_budget(check_budget(budget, side)) for side in runs for budget in budgets]
     pairs = () if comparison is None else comparison.pairs
-    return judged + [judge_pair(pair, Grade(args.require_grade)) for pair in pairs]
+    judged += [judge_pair(pair, Grade(args.require_grade)) for pair in pairs]
+    if finished.plan.design.quality is not None:  # asked for; what runs report unasked is told beside the verdict
+        judged += [judge_quality(pair.quality) for pair in pairs]
+    return judged
 
 
 def _tell(job: str, subject: str, judged: Sequence[Judged], args: Namespace) -> int:

@@ -83,7 +83,14 @@ def write_report(
 def _exit_code(comparison: Comparison, require: str | None) -> int:
     if require is None:
         return ExitCode.DONE
-    return meets(require, [pair.verdict.value for pair in comparison.pairs])
+    from wattleak.model import QualityState
+
+    # At equal cost a worse result is not "not worse", as little as a saving that is paid with it is a saving.
+    worse = [require == "not-worse" and pair.quality.state is QualityState.WORSE for pair in comparison.pairs]
+    return meets(
+        require,
+        ["trade_off" if lost else pair.verdict.value for pair, lost in zip(comparison.pairs, worse, strict=True)],
+    )
 
 
 def meets(require: str, verdicts: Sequence[str]) -> int:

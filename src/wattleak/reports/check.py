@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wattleak.analysis.check import Outcome
 from wattleak.documents import envelope, pair_document
+from wattleak.documents.comparisons import quality_document
 from wattleak.model import Origin
 from wattleak.reports import units, words
 from wattleak.reports.style import pad
@@ -85,6 +86,8 @@ def reason(item: Judged) -> str:
         return _budget(item.budget, _OF_BUDGET[item.outcome])
     if item.pair is not None:
         return _pair(item.pair, item.why)
+    if item.quality is not None:
+        return words.quality_sentence(item.quality)
     return item.why
 
 
@@ -125,6 +128,8 @@ def _check_document(item: Judged) -> dict[str, Any]:
         }
     elif item.pair is not None:
         document |= {"kind": "regression", "comparison": pair_document(item.pair)}
+    elif item.quality is not None:
+        document |= {"kind": "quality", "quality": quality_document(item.quality)}
     else:
         document |= {"kind": "measurement"}
     return document
