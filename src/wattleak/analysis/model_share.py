@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 def of_model(trace: Trace, channel: Channel, watts: Estimate, start_s: float, end_s: float) -> Estimate | None:
     """Joules above idle of the tree over a window; None where its CPU time was not read twice.
 
-    The range holds that of the watts, the ticks in which CPU time is counted, what an edge between two readings leaves
-    open, and at its high end CPU time that may be missing.
+    The range holds that of the watts and that of the CPU time (`cpu_in`), and at its high end CPU time that may be
+    missing.
     """
-    busy_s = cpu_in(trace.samples, [(start_s, end_s)])
+    busy_s = cpu_in(trace, [(start_s, end_s)])
     if busy_s is None:
         return None
     most_s = busy_s.high + unseen_seconds(trace.samples, start_s, end_s)

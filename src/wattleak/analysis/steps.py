@@ -2,7 +2,8 @@
 
 The stretch between two marks of a thread belongs to the mark that ends it, so names that take turns share out the
 time without overlap. Energy and CPU-seconds of a name are those of the process tree in the union of its runs: ranks
-that step at once share what the tree used. Quantiles come from the durations that the journal kept: exact up to 64
+that step at once share what the tree used. Where names took turns too fast or too often, a name has its share of the
+time, up to twice that and down to nothing. Quantiles come from the durations that the journal kept: exact up to 64
 steps of a run, within 1/128 of a rank beyond.
 """
 
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from wattleak.analysis.attribution import attribute
 from wattleak.analysis.cpu_time import cpu_in
-from wattleak.model import Estimate, StepCost
+from wattleak.model import Estimate, Origin, StepCost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wattleak.model import StepRun, Trace
 
-_MOST_STRETCHES = 16  # attributed one by one; more are attributed as one, and shared out by time
+_MOST_STRETCHES = 64  # attributed one by one; more are attributed as one, and shared out by time
 
 
 def step_costs(trace: Trace) -> tuple[StepCost, ...]:
@@ -71,8 +72,8 @@ def _cost(trace: Trace, name: str, runs: list[StepRun]) -> StepCost:
     duration_s = covered_s * mixed
     timed = sum(run.timed for run in runs)
     samples = sum(run.samples for run in runs)
-    energy_j = _scaled(_energy(trace, stretches, covered_s), mixed) if timed else None
-    cpu = _scaled(cpu_in(trace.samples, stretches), mixed) if timed else None
+    energy_j = _by_time(_energy(trace, stretches, covered_s), mixed) if timed else None
+    cpu = _by_time(cpu_in(trace, stretches), mixed) if timed else None
     return StepCost(
         name=name,
         count=sum(run.count for run in runs),
@@ -91,7 +92,7 @@ def _cost(trace: Trace, name: str, runs: list[StepRun]) -> StepCost:
 def _energy(trace: Trace, stretches: list[tuple[float, float]], covered_s: float) -> Estimate | None:
     if len(stretches) > _MOST_STRETCHES:
         whole_s = stretches[-1][1] - stretches[0][0]
-        return _scaled(attribute(trace, stretches[0][0], stretches[-1][1]).total_j, covered_s / whole_s)
+        return _by_time(attribute(trace, stretches[0][0], stretches[-1][1]).total_j, covered_s / whole_s)
     found = [attribute(trace, start_s, end_s).total_j for start_s, end_s in stretches]
     parts = [part for part in found if part is not None]
     if not parts or len(parts) < len(found):
@@ -102,6 +103,13 @@ def _energy(trace: Trace, stretches: list[tuple[float, float]], covered_s: float
         sum(part.high for part in parts),
         parts[0].origin,
     )
+
+
+def _by_time(whole: Estimate | None, share: float) -> Estimate | None:
+    """A part that is known by its share of the time alone: up to twice that, and down to nothing."""
+    if whole is None or share >= 1.0:
+        return whole
+    return Estimate(whole.value * share, 0.0, min(whole.high, 2.0 * whole.high * share), Origin.MODELLED)
 
 
 def _scaled(estimate: Estimate | None, factor: float) -> Estimate | None:

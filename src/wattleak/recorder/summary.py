@@ -164,7 +164,7 @@ def _step_window(recording: Recording, started_s: float) -> StepWindow | None:
     """What the steps cost from the first mark to the last; None: fewer than two marks."""
     trace = recording.trace
     counted = counted_steps(trace.steps)
-    cpu_s = None if counted is None else cpu_in(trace.samples, [(counted.start_s, counted.end_s)])
+    cpu_s = None if counted is None else cpu_in(trace, [(counted.start_s, counted.end_s)])
     if counted is None or cpu_s is None:
         return None
     energy, attribution = _energies(recording, counted.start_s, counted.end_s)

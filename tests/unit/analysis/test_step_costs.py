@@ -31,7 +31,7 @@ def run(
 
 def trace(*steps: StepRun, busy: float = 1.0) -> Trace:
     samples = tuple(Sample(float(t), {"cpu": 10.0 * t}, busy * t, None, 0, 0, 0, 1) for t in range(101))
-    return Trace((CPU,), samples, steps=steps)
+    return Trace((CPU,), samples, steps=steps, cpus=8)
 
 
 def test_energy_and_cpu_time_are_shared_out_over_the_steps() -> None:
@@ -73,6 +73,18 @@ def test_an_edge_between_two_samples_is_in_the_range_of_the_cpu_time() -> None:
     assert cost.cpu_per_step_s is not None
     assert cost.cpu_per_step_s.low == 0.0
     assert cost.cpu_per_step_s.high >= 0.2
+
+
+def test_names_that_take_turns_too_often_are_told_with_a_range_that_holds_the_truth() -> None:
+    """100 turns of half a second: 20 W while it trains, nothing while it evaluates. Readings each second see 10 W."""
+    turns = [run(10.0 + 0.5 * n, [0.5], name="eval" if n % 2 else "train") for n in range(200)]
+    cost = next(cost for cost in step_costs(trace(*turns)) if cost.name == "train")
+
+    assert (cost.count, cost.energy_per_step_j is None) == (100, False)
+    assert cost.energy_per_step_j is not None
+    assert cost.energy_per_step_j.origin is Origin.MODELLED
+    assert cost.energy_per_step_j.low <= 0.0
+    assert cost.energy_per_step_j.high >= 10.0  # 20 W over half a second
 
 
 def test_quantiles_of_many_chunks_are_those_of_all_steps() -> None:
