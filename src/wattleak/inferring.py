@@ -20,6 +20,7 @@ from wattleak.analysis.serving import SERVING, WARM_UP, Setting, figures
 from wattleak.analysis.serving_costs import ServingCost, Stretch, cpu_seconds, energy_of, serving_cost, waiting_energy
 from wattleak.analysis.serving_costs import WarmUp as WarmUpCost
 from wattleak.errors import UsageError
+from wattleak.model import Part
 from wattleak.recorder.client import measure
 from wattleak.workloads.arrivals import ARRIVALS, POISSON, schedule
 from wattleak.workloads.serving import Service, back_to_back, on_schedule, warm_up
@@ -156,12 +157,14 @@ class _Run:
     def stretch(self, rest_w: Estimate | None) -> Stretch:
         tree_s = self.serving.cpu_s
         cpu_s = cpu_seconds(self.figures, tree_s)
-        energy_j = energy_of(self.serving.attributed_energy_j, cpu_s, tree_s)
+        # Which part of a device's energy was waiting the recording of a block does not say.
+        devices = any(item.channel.part is Part.GPU for item in self.serving.energy)
+        energy_j = energy_of(self.serving.attributed_energy_j, cpu_s, tree_s, devices=devices)
         return Stretch(
             figures=self.figures,
             cpu_s=cpu_s,
             energy_j=energy_j,
-            waiting_j=waiting_energy(energy_j, (), self.figures),
+            waiting_j=None if devices else waiting_energy(energy_j, (), self.figures),
             rest_j=None if rest_w is None else scaled(rest_w, self.serving.duration_s),
             warm_up=WarmUpCost(
                 self.warm_up.duration_s, self.warm_up.cpu_s, self.warm_up.attributed_energy_j, self.warmed.first_s

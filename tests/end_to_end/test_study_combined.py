@@ -93,7 +93,7 @@ def test_the_plan_is_a_full_table_that_reaches_its_level(wattleak: CommandLine) 
     [
         (("combined", "--steps", "5"), "a run that is ended early has none"),
         (("combined", "--runs-per-day", "many"), "--runs-per-day: 'many'"),
-        (("combined", "--only", "batch,model", "--", "--batch", "64"), "--batch is a measure of this experiment"),
+        (("combined", "--only", "batch,model", "--", "--batch", "64"), "--batch after -- would make all variants one"),
         (("combined", "--only", "batch,model", "--fraction", "half"), "three factors or more"),
         (("models", "--fraction", "half"), "--fraction belongs to study combined"),
     ],

@@ -69,6 +69,7 @@ def test_a_small_one_to_the_end(wattleak: CommandLine) -> None:
         (("--only", "npy"), "a comparison takes two formats, and here is npy"),
         (("--only", "zarr,npy"), "there is no 'zarr' in this study"),
         (("--raw-mb", "0"), "--raw-mb 0 is no whole number from 1 to 4096"),
+        (("--", "--access", "shuffled"), "--access after -- would make all variants one"),
         (("--steps", "5"), "this study counts whole epochs"),
         (("--require", "saving"), "--require judges one comparison"),
     ],

@@ -105,7 +105,7 @@ def test_an_accelerator_without_counters_on_both_sides_is_judged_by_wall_time(
         (("--stored", "1f2e3d4c"), "nothing in"),
         (("--only", "cuda-7,cpu-1"), "there is no 'cuda-7' in this study"),
         (("--steps", "5"), "end a run before its accuracy is known"),
-        (("--", "--device", "cuda"), "--device is what this study varies"),
+        (("--", "--device", "cuda"), "--device after -- would make all variants one"),
         (("--weights", "none"), "--weights belongs to study models"),
     ],
 )

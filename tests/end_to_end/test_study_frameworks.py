@@ -39,6 +39,7 @@ def test_the_plan_has_the_same_words_for_all(wattleak: CommandLine) -> None:
     [
         (("frameworks", "--target", "85"), "--target '85' is no accuracy"),
         (("frameworks", "--only", "torch"), "--only names 1 of them"),
+        (("frameworks", "--", "--backend", "jax"), "--backend after -- would make all variants one"),
         (("frameworks", "--steps", "5"), "compares whole trainings"),
         (("models", "--target", "0.8"), "--target belongs to study frameworks"),
     ],

@@ -107,6 +107,7 @@ def test_a_small_study_runs_to_its_end(wattleak: CommandLine) -> None:
         (("PAR001", "--weights", "none"), "--weights belongs to study models"),
         (("models", "--only", "resnet18"), "--only names 1 of them"),
         (("models", "--only", "vgg16,resnet18"), "there is no 'vgg16' in this study"),
+        (("models", "--", "--model", "resnet50"), "--model after -- would make all variants one"),
         (("models", "--full", "--steps", "5"), "--full trains to the end"),
     ],
 )

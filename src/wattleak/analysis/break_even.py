@@ -79,6 +79,8 @@ def break_even(cost: ServingCost, training: Training | None, requests: float | N
             "no energy was attributed to these requests, and no CPU time to that training"
         )
     per_request = _per_request(cost, unit)
+    if per_request.value <= 0:
+        return "a request took less than can be measured here: more of them, or longer ones"
     spent = None if training is None else _spent(training, unit)
     return BreakEven(
         unit=unit,
@@ -133,7 +135,7 @@ def _over(top: Mean, bottom: Mean) -> Mean:
 def _total(requests: float, per_request: Mean, training: Mean | None) -> Total:
     low, high = (None if end is None else requests * end for end in (per_request.low, per_request.high))
     inference = Mean(requests * per_request.value, low, high)
-    if training is None:
+    if training is None or inference.value <= 0:
         return Total(requests, inference, None)
     inverse = _over(training, inference)  # the share is 1 / (1 + training / inference): it falls where this rises
     ends = (None if end is None else 1 / (1 + end) for end in (inverse.high, inverse.low))

@@ -124,7 +124,9 @@ def job_of(variant: Variant) -> str:
 
     Of an option that stands there twice the last counts, as in the program.
     """
-    words = [word for word in variant.command if not word.endswith("python") and "/python" not in word]
+    words = list(variant.command)
+    if words and words[0].rpartition("/")[2].startswith("python"):  # another machine has another one
+        del words[0]
     options: dict[str, list[str]] = {}
     name = ""
     for word in words:

@@ -177,8 +177,8 @@ def _dominates(seen: Box, plane: Plane) -> bool | None:
     better = gain is not None and gain.low > margin
     if no_dearer and no_worse and (cheaper or better):
         return True
-    surely_dearer = ratio is not None and ratio.low > 0.0
-    surely_worse = gain is not None and gain.high < 0.0
+    surely_dearer = ratio is not None and ratio.low > tolerated
+    surely_worse = gain is not None and gain.high < -margin
     never_cheaper = ratio is not None and ratio.low >= -tolerated
     never_better = gain is not None and gain.high <= margin
     if surely_dearer or surely_worse or (never_cheaper and never_better):

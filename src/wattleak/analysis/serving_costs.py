@@ -96,7 +96,8 @@ def stretch_of(run: Measurement) -> Stretch | None:
         return None
     attributed = () if run.window is None else run.window.attributed
     cpu_s = cpu_seconds(run.quality, span.cpu_s)
-    energy_j = energy_of(span.attributed_energy_j, cpu_s, span.cpu_s)
+    devices = any(item.channel.part is Part.GPU for item in attributed)
+    energy_j = energy_of(span.attributed_energy_j, cpu_s, span.cpu_s, devices=devices)
     first = next((one for one in run.spans if one.name == WARM_UP and one.complete), None)
     share = span.duration_s / run.duration_s if run.duration_s > 0 else 0.0
     return Stretch(
@@ -120,14 +121,17 @@ def cpu_seconds(figures: Mapping[str, float], tree_s: float) -> float:
     return tree_s if tree_s > own_s * _WORK_OF_OTHERS + 2 * TICK_S else own_s
 
 
-def energy_of(attributed: Estimate | None, cpu_s: float, tree_s: float) -> Estimate | None:
+def energy_of(attributed: Estimate | None, cpu_s: float, tree_s: float, *, devices: bool) -> Estimate | None:
     """The attributed energy; where it is modelled from the tree's ticks, that of the CPU-seconds known better.
 
-    None where the stretch was shorter than a tick: no joules were modelled, which does not mean that there were none.
+    None where the stretch was shorter than a tick: no joules were shared out, which does not mean that there were none.
+    With a device in it (`devices`) the energy does not follow CPU time, and stays as it is.
     """
-    if attributed is None or attributed.origin is not Origin.MODELLED or cpu_s == tree_s:
+    if attributed is None or devices:
         return attributed
-    return scaled(attributed, cpu_s / tree_s) if tree_s > 0 else None
+    if tree_s <= 0:
+        return None if cpu_s > 0 else attributed
+    return scaled(attributed, cpu_s / tree_s) if attributed.origin is Origin.MODELLED else attributed
 
 
 def waiting_energy(

@@ -185,8 +185,9 @@ def _announce(plan: Plan, args: Namespace) -> None:
         )
         return
     needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
-    if design.blocks < needed:
-        print(f"  {design.blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)
+    blocks = design.blocks * design.sessions
+    if blocks < needed:
+        print(f"  {blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)
 
 
 def _keep_noise_floor(store: SqliteStore, comparison: Comparison, machine: str, args: Namespace) -> None:

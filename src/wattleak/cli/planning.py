@@ -134,10 +134,11 @@ def dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace, pla
 
     design = plan.design
     needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
-    if design.blocks < needed and design.search is None:
+    blocks = design.blocks * design.sessions
+    if blocks < needed and design.search is None:
         raise UsageError(
-            f"{design.blocks} blocks can never reach a {design.level:.0%} interval for {len(design.variants)} variants",
-            f"--blocks {needed} is the least",
+            f"{blocks} blocks can never reach a {design.level:.0%} interval for {len(design.variants)} variants",
+            f"--blocks {-(-needed // design.sessions)} is the least",
         )
     expectation = expect(plan, [stored.document for stored in store.runs()])
     occupied = hours(args, plan, probed, store)

@@ -14,7 +14,7 @@ from wattleak.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wattleak.analysis.model_costs import Busy
     from wattleak.analysis.pareto import Front
@@ -56,10 +56,26 @@ def identity_of(study: str, args: Namespace, facts: Sequence[str] = ()) -> str:
 
     identity: str = args.resume or token_hex(4)
     if not args.quiet:
-        print(f"study {identity}: to go on later, wattleak study {study} --resume {identity}", file=sys.stderr)
+        print(f"study {identity}: to go on later, {_going_on(study, identity)}", file=sys.stderr)
         for fact in facts:
             print(fact, file=sys.stderr)
     return identity
+
+
+def _going_on(study: str, identity: str) -> str:
+    """This command line with --resume: other options would ask for other experiments."""
+    import shlex
+
+    from wattleak.environment.redaction import redact_command
+
+    words = list(redact_command(sys.argv[1:])) if sys.argv[1:2] == ["study"] else ["study", study]
+    own = words.index("--") if "--" in words else len(words)
+    told = words[:own]
+    if "--resume" in told:
+        place = told.index("--resume")
+        told[place : place + 2] = []
+    told = [word for word in told if not word.startswith("--resume=")]
+    return shlex.join(["wattleak", *told, "--resume", identity, *words[own:]])
 
 
 def blocks_and_warmups(args: Namespace, settings: Settings, blocks: int, warmups: int) -> tuple[int, int]:
@@ -80,7 +96,10 @@ def run_part(study: str, part: Part, identity: str, args: Namespace, settings: S
 
     title = f"study {study}: {part.title}, part of {identity}"
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:
-        stored = next((row for row in store.experiments() if row.title == title), None)
+        rows = store.experiments()
+        if args.resume and not any(_is_of(row.title, study, identity) for row in rows):
+            raise UsageError(f"no part of a study {study} {identity} is stored here", "wattleak list; or --store DIR")
+        stored = next((row for row in rows if row.title == title), None)
         if stored is not None and stored.complete:
             known = store.experiment(stored.id)
             return Finished(part, known, compare(known))
@@ -105,6 +124,10 @@ def run_part(study: str, part: Part, identity: str, args: Namespace, settings: S
     planned = replace(settings, blocks=part.blocks, warmups=part.warmups, quality=quality)
     experiment(part.treatments, planned, own, title=title, kind="study", conclude=conclude)
     return Finished(part, kept[0], compare(kept[0])) if kept else None
+
+
+def _is_of(title: str, study: str, identity: str) -> bool:
+    return title.startswith(f"study {study}: ") and title.endswith(f", part of {identity}")
 
 
 def write_page(
@@ -196,6 +219,18 @@ def images_of(args: Namespace, settings: Settings, preferred: str) -> tuple[Imag
     except UsageError as error:
         note = f"note: {error.message}; these images stand in for it. --data {preferred} downloads it"
         return load(), note
+
+
+def refuse_varied(args: Namespace, varied: Mapping[str, str]) -> None:
+    """Raise UsageError for an option after -- that the study itself varies: {option: what to use instead}.
+
+    The last of two options counts, so it would make all variants one. Abbreviations are options, too.
+    """
+    for word in args.arguments:
+        name = word.partition("=")[0]
+        for option, instead in varied.items():
+            if len(name) > len("--") and option.startswith(name):
+                raise UsageError(f"{option} after -- would make all variants one", f"use {instead}")
 
 
 def refuse_require(args: Namespace) -> None:

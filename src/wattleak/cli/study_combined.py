@@ -125,7 +125,7 @@ def _refuse(args: Namespace) -> None:
 
 def _chosen(args: Namespace) -> tuple[Measure, ...]:
     """The measures that are asked for. Raises UsageError for one that the program is told otherwise."""
-    from wattleak.cli.ready_made import only
+    from wattleak.cli.ready_made import only, refuse_varied
     from wattleak.experiment.levels import Machine
 
     known = _measures(Machine.here())
@@ -138,11 +138,8 @@ def _chosen(args: Namespace) -> tuple[Measure, ...]:
         if len(chosen) < len(_USUAL):
             chosen = (*chosen, next(one for one in known if one.name == "pipeline"))
     for one in chosen:
-        if any(word == one.option or word.startswith(f"{one.option}=") for word in args.arguments):
-            raise UsageError(
-                f"{one.option} is a measure of this experiment, and after -- it is the same for all",
-                f"leave it out, or name the other measures: --only {','.join(o.name for o in chosen if o != one)}",
-            )
+        others = ",".join(other.name for other in chosen if other != one)
+        refuse_varied(args, {one.option: f"--only {others}, where it is the same for all"})
     return chosen
 
 

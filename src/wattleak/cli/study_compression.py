@@ -56,8 +56,8 @@ def run_study(args: Namespace, settings: Settings) -> int:
         identity_of,
         per_sample,
         refuse_require,
+        refuse_varied,
         run_part,
-        value_of,
         write_page,
     )
     from wattleak.reports.compression import compression_document, compression_section, findings
@@ -66,9 +66,7 @@ def run_study(args: Namespace, settings: Settings) -> int:
     refuse_require(args)
     if args.steps is not None or getattr(args, "for") is not None:
         raise UsageError("--steps and --for end a run before its accuracy is known", "-- --inferences 2000")
-    for option, instead in (("--variant", "--only"), ("--framework", "--framework, before --")):
-        if value_of(args.arguments, option) is not None:
-            raise UsageError(f"{option} after -- would make all variants one", f"use {instead}")
+    refuse_varied(args, {"--variant": "--only", "--framework": "--framework, before --"})
     if settings.data_dir is not None:
         os.environ["WATTLEAK_DATA_DIR"] = str(settings.data_dir)  # the programs look there too
     task, frameworks, note = _task(args, settings)

@@ -42,6 +42,13 @@ _DROPPED = ("npy", "webdataset", "png")  # one large file, some shards, a file f
 _CACHES = ("warm", "cold")
 _ORDERS = ("contiguous", "blocks", "strided", "shuffled")
 _WORKERS = ("0", "1", "2")
+_FILES = ("--input", "--digests", "--format")
+_VARIED = {  # what each part varies, or keeps as it is for its own reasons
+    "formats": (*_FILES, "--keep"),
+    "page-cache": (*_FILES, "--page-cache"),
+    "access": (*_FILES, "--access", "--page-cache"),
+    "workers": (*_FILES, "--access", "--loader", "--workers", "--train"),
+}
 _RAW_MB, _SIDE = 16, 96
 _LEVEL = 0.95
 _LEAST_SIDE, _MOST_SIDE, _MOST_RAW_MB = 8, 1024, 4096
@@ -86,10 +93,11 @@ def run_study(args: Namespace, settings: Settings) -> int:
     import shutil
 
     from wattleak.analysis.data_costs import data_costs
-    from wattleak.cli.ready_made import identity_of, run_part, write_page
+    from wattleak.cli.ready_made import identity_of, refuse_varied, run_part, write_page
     from wattleak.reports.data_study import data_part_document, study_document
 
     chosen, data = _chosen(args), _data(args, settings)
+    refuse_varied(args, {option: "--only" for part in chosen.parts for option in _VARIED[part]})
     _refuse_channels(chosen, data)
     made = _made(args, data)
     identity = identity_of("data", args, (f"data: {data.describe()}", made, *chosen.left_out))

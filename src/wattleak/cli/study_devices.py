@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from wattleak.analysis.model_costs import Shape
     from wattleak.cli.ready_made import Finished, Part
     from wattleak.cli.settings import Settings
-    from wattleak.model import Channel, Variant
+    from wattleak.model import Channel, Experiment, Variant
     from wattleak.workloads.data import ImageData
+    from wattleak.workloads.image_models import ImageModel
 
 SUMMARY = "the same job on CPU (one thread, all) and each accelerator here, beside stored and stated ones"
 OPTIONS = ("full", "only", *device_sources.OPTIONS)
@@ -88,7 +89,7 @@ def run_study(args: Namespace, settings: Settings) -> int:
     looked = _look()
     devices = _chosen(args, looked)
     words = _words(args, data)
-    shapes = _shapes(devices, words, data)
+    _image_size(words)
     settings, about_metric = _metric(devices, settings)
     facts = [f"data: {data.describe()}", *([note] if note else [])]
     facts += [f"{device.name}: {device.title}" for device in devices]
@@ -99,7 +100,7 @@ def run_study(args: Namespace, settings: Settings) -> int:
         return ExitCode.DONE
     experiment = finished.experiment
     variants = {variant.name: variant for variant in experiment.plan.design.variants}
-    known = model_costs(experiment, shapes, busy_of(experiment))
+    known = model_costs(experiment, _shapes(experiment, data), busy_of(experiment))
     job = job_of(experiment.plan.design.variants[0])
     costs = (*measured(known, variants), *absent.costs(job, grams_per_joule(known)))
     write_page(
@@ -209,21 +210,32 @@ def _variant(device: Device, words: Sequence[str]) -> Variant:
     return Variant(device.name, command, {**dict(device.env), TITLE: device.title})
 
 
-def _shapes(devices: Sequence[Device], words: Sequence[str], data: ImageData) -> dict[str, Shape]:
-    """The model is the same on every device; only its title is not."""
-    from wattleak.analysis.model_costs import Shape
+def _image_size(words: Sequence[str]) -> tuple[ImageModel, int]:
+    """The model that a program is told to train, and the pixels of a side. Raises UsageError."""
     from wattleak.cli.ready_made import value_of
-    from wattleak.workloads.flops import count_operations
     from wattleak.workloads.image_models import find_model
 
     model = find_model(value_of(words, "--model") or "")
     side = value_of(words, "--image-size") or ""
     if not side.isdigit() or int(side) < model.least:
         raise UsageError(f"--image-size {side}: {model.title} takes {model.least} pixels or more", "--image-size 64")
-    counted = count_operations(model, int(side), data.classes)
+    return model, int(side)
+
+
+def _shapes(experiment: Experiment, data: ImageData) -> dict[str, Shape]:
+    """By the commands of the runs, which another command line may have planned. Only the title is not the same."""
+    from wattleak.analysis.device_costs import TITLE
+    from wattleak.analysis.model_costs import Shape
+    from wattleak.workloads.flops import count_operations
+
+    variants = experiment.plan.design.variants
+    model, side = _image_size(variants[0].command)
+    counted = count_operations(model, side, data.classes)
     return {
-        device.name: Shape(device.title, counted.parameters, counted.forward_flops, counted.training_flops or 0)
-        for device in devices
+        one.name: Shape(
+            one.env.get(TITLE, one.name), counted.parameters, counted.forward_flops, counted.training_flops or 0
+        )
+        for one in variants
     }
 
 
@@ -257,7 +269,7 @@ def _all_counted(channels: Sequence[Channel], accelerators: int) -> bool:
 
 
 def _refuse(args: Namespace) -> None:
-    from wattleak.cli.ready_made import refuse_require
+    from wattleak.cli.ready_made import refuse_require, refuse_varied
     from wattleak.workloads.image_models import needs
 
     lacking = needs()
@@ -265,8 +277,7 @@ def _refuse(args: Namespace) -> None:
         raise UsageError(f"this Python has no {lacking}, which the job needs", "pip install 'wattleak[vision]'")
     if args.steps is not None or getattr(args, "for") is not None:
         raise UsageError("--steps and --for end a run before its accuracy is known", "-- --train-images 200")
-    if any(word == "--device" or word.startswith("--device=") for word in args.arguments):
-        raise UsageError("--device is what this study varies", "--only cpu-2,cuda-0 chooses among the devices")
+    refuse_varied(args, {"--device": "--only, which chooses among the devices: --only cpu-2,cuda-0"})
     refuse_require(args)
 
 

@@ -104,9 +104,10 @@ def run_study(args: Namespace, settings: Settings) -> int:
 
 def _candidates(args: Namespace) -> tuple[tuple[Framework, ...], dict[str, str]]:
     """Those that are asked for and can run here, and what the others lack."""
-    from wattleak.cli.ready_made import only, refuse_require
+    from wattleak.cli.ready_made import only, refuse_require, refuse_varied
 
     refuse_require(args)
+    refuse_varied(args, {"--backend": "--only keras-torch,keras-jax,keras-tensorflow"})
     if args.steps is not None or getattr(args, "for") is not None:
         raise UsageError("this study compares whole trainings, and --steps or --for end a run early", "leave it out")
     asked = only(args.only, FRAMEWORKS, lambda one: one.name)

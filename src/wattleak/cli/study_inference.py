@@ -220,8 +220,9 @@ def _requests(args: Namespace) -> float | None:
 
 
 def _refuse(args: Namespace) -> None:
-    from wattleak.cli.ready_made import refuse_require
+    from wattleak.cli.ready_made import refuse_require, refuse_varied
 
+    refuse_varied(args, {"--batch": "--batches", "--rate": "--rates", "--framework": "--framework, before --"})
     if args.steps is not None or getattr(args, "for") is not None:
         raise UsageError("--steps and --for end a training early; requests have an end", "-- --seconds 10")
     if args.framework is not None and args.framework not in _FRAMEWORKS:

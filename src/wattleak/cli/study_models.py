@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wattleak.analysis.pareto import Front
     from wattleak.cli.ready_made import Finished, Part
     from wattleak.cli.settings import Settings
+    from wattleak.model import Experiment
     from wattleak.workloads.data import ImageData
     from wattleak.workloads.image_models import ImageModel
 
@@ -84,7 +85,7 @@ def run_study(args: Namespace, settings: Settings) -> int:
         finished = run_part("models", _part(replace(plan, words=words)), identity, args, settings)
         if finished is None:  # a dry run
             continue
-        costed = _costed(plan, finished, data)
+        costed = _costed(finished, data)
         write_page(finished, settings, args, front=None if isinstance(costed.front, str) else costed.front)
         done.append(costed)
         if not args.json and not args.quiet:
@@ -143,14 +144,16 @@ def _part(plan: Plan) -> Part:
     return Part(plan.name, plan.title, Treatments(variants), plan.blocks, plan.warmups, quality, plan.steps)
 
 
-def _shapes(plan: Plan, data: ImageData) -> dict[str, Shape]:
-    """Parameters and FLOPs of each model as it is trained here."""
+def _shapes(experiment: Experiment, data: ImageData) -> dict[str, Shape]:
+    """Parameters and FLOPs of each model as it was trained: by the commands of its runs, not by this command line."""
     from wattleak.analysis.model_costs import Shape
     from wattleak.workloads.flops import count_operations
+    from wattleak.workloads.image_models import find_model
 
     shapes = {}
-    for model in plan.models:
-        counted = count_operations(model, _number(plan.words, "--image-size") or model.side, data.classes)
+    for variant in experiment.plan.design.variants:
+        model = find_model(variant.name)
+        counted = count_operations(model, _number(variant.command, "--image-size") or model.side, data.classes)
         assert counted.training_flops is not None
         shapes[model.name] = Shape(model.title, counted.parameters, counted.forward_flops, counted.training_flops)
     return shapes
@@ -169,13 +172,14 @@ def _number(words: Sequence[str], option: str) -> int | None:
 # -- what comes of it ------------------------------------------------------------------------------------------------
 
 
-def _costed(plan: Plan, finished: Finished, data: ImageData) -> Costed:
+def _costed(finished: Finished, data: ImageData) -> Costed:
     from wattleak.analysis.candidates import front_of
     from wattleak.analysis.model_costs import model_costs
     from wattleak.cli.ready_made import busy_of
 
     experiment = finished.experiment
-    return Costed(finished, model_costs(experiment, _shapes(plan, data), busy_of(experiment)), front_of(experiment))
+    costs = model_costs(experiment, _shapes(experiment, data), busy_of(experiment))
+    return Costed(finished, costs, front_of(experiment))
 
 
 def _show(costed: Costed, args: Namespace) -> None:
@@ -201,7 +205,7 @@ def _document(costed: Costed) -> dict[str, Any]:
 
 
 def _refuse(args: Namespace) -> None:
-    from wattleak.cli.ready_made import refuse_require
+    from wattleak.cli.ready_made import refuse_require, refuse_varied
     from wattleak.workloads.image_models import needs
 
     lacking = needs()
@@ -209,6 +213,7 @@ def _refuse(args: Namespace) -> None:
         raise UsageError(f"this Python has no {lacking}, which the image models need", "pip install 'wattleak[vision]'")
     if args.full and (args.steps is not None or getattr(args, "for") is not None):
         raise UsageError("--full trains to the end, and --steps or --for end a run early", "leave one of them out")
+    refuse_varied(args, {"--model": "--only", "--weights": "--weights, before --"})
     refuse_require(args)
 
 

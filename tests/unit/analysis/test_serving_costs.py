@@ -130,12 +130,14 @@ def test_cpu_time_of_children_is_not_lost_and_ticks_are_no_children() -> None:
 
 def test_modelled_joules_follow_the_cpu_time_that_is_known_best() -> None:
     modelled = Estimate(8.0, 4.0, 16.0, Origin.MODELLED)
-    found = energy_of(modelled, 0.06, 0.08)
+    found = energy_of(modelled, 0.06, 0.08, devices=False)
     assert found is not None
     assert (found.value, found.low, found.high) == pytest.approx((6.0, 3.0, 12.0))
     counted = Estimate(8.0, 7.0, 9.0, Origin.COUNTER)
-    assert energy_of(counted, 0.06, 0.08) == counted
-    assert energy_of(Estimate(0.0, 0.0, 0.0, Origin.MODELLED), 0.004, 0.0) is None
+    assert energy_of(counted, 0.06, 0.08, devices=False) == counted
+    for origin in (Origin.MODELLED, Origin.COUNTER):  # shorter than a tick: nothing was shared out
+        assert energy_of(Estimate(0.0, 0.0, 0.0, origin), 0.004, 0.0, devices=False) is None
+    assert energy_of(modelled, 0.06, 0.08, devices=True) == modelled  # a modelled chip does not follow CPU time
 
 
 # -- break-even ------------------------------------------------------------------------------------------------------

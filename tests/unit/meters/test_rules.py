@@ -1,6 +1,5 @@
 """Which meter steps back for which, and that nothing is inside a sum twice. Channels only: no hardware in it."""
 
-
 import pytest
 
 from wattleak.analysis.metrics import choose_primary
