@@ -124,10 +124,16 @@ class SqliteStore:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def save_measurement(self, measurement: Measurement, experiment: str | None = None) -> None:
+        """Keep a run by what was measured. One that was saved with its place in an experiment stays as it is.
+
+        A list reads the folders of runs while `compare` saves them: it may come later, and knows less.
+        """
         document = measurement_document(measurement)
         self._write(
-            "insert or replace into runs (id, experiment, variant, started_at, complete, document)"
-            " values (?,?,?,?,?,?)",
+            "insert into runs (id, experiment, variant, started_at, complete, document) values (?,?,?,?,?,?)"
+            " on conflict (id) do update set experiment = excluded.experiment, variant = excluded.variant,"
+            " started_at = excluded.started_at, complete = excluded.complete, document = excluded.document"
+            " where runs.block is null",
             (
                 measurement.id,
                 experiment,
