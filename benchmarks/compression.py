@@ -1,6 +1,6 @@
-"""`python -m benchmarks compression [words of study compression]`: the study in both frameworks, on images and on jets.
+"""`python -m benchmarks compression [words of study compression]`: the study in both frameworks, 23 minutes.
 
-Writes docs/results/compression.md. `--framework all` and, for the second network, `--data jets` are made here.
+Writes docs/results/compression.md. `--framework all` is added here; `--data jets` asks for the second network.
 """
 
 from __future__ import annotations
@@ -28,24 +28,21 @@ if TYPE_CHECKING:
 
 STORE = Path(__file__).parent / ".cache" / "compression"
 TITLES = {"torch": "PyTorch", "keras": "Keras and LiteRT"}
-STUDIES = ((), ("--data", "jets"))
 WHOLE_CPU = 0.8  # of one CPU; a program that works alone gets more than that
 
 
 def run(asked: list[str]) -> None:
-    documents = []
-    for own in STUDIES:
-        command = [sys.executable, "-m", "wattleak", "study", "compression", "--json", "--store", str(STORE)]
-        framework = () if "--framework" in asked else ("--framework", "all")
-        before, dashes, after = _parted(asked)
-        done = subprocess.run(
-            [*command, *framework, *own, *before, *dashes, *after], stdout=subprocess.PIPE, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise SystemExit(done.returncode)
-        documents.append(json.loads(done.stdout))
+    command = [sys.executable, "-m", "wattleak", "study", "compression", "--json", "--store", str(STORE)]
+    framework = () if "--framework" in asked else ("--framework", "all")
+    before, dashes, after = _parted(asked)
+    done = subprocess.run(
+        [*command, *framework, *before, *dashes, *after], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
+    document = json.loads(done.stdout)
     path = RESULTS / "compression.md"
-    path.write_text(page(documents, asked), encoding="utf-8")
+    path.write_text(page(document, asked), encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
 
 
@@ -55,8 +52,8 @@ def _parted(asked: list[str]) -> tuple[list[str], list[str], list[str]]:
     return asked[:place], asked[place : place + 1], asked[place + 1 :]
 
 
-def page(documents: list[dict[str, Any]], asked: list[str]) -> str:
-    parts = [part for document in documents for part in document["parts"]]
+def page(document: dict[str, Any], asked: list[str]) -> str:
+    parts = document["parts"]
     facts = parts[0]["environment"]
     took_s = sum(one["duration_s"] for part in parts for one in (*part["runs"], *part["warmup_runs"]))
     used = ("torch", "tensorflow-cpu", "tensorflow", "keras", "ai-edge-litert")
@@ -73,12 +70,11 @@ def page(documents: list[dict[str, Any]], asked: list[str]) -> str:
         f"Repeat: `.venv/bin/python -m benchmarks compression{' ' if asked else ''}{' '.join(asked)}`.",
         "",
     ]
+    lines += [f"## {document['data'].partition(':')[0]}: {document['model'].partition(',')[0]}", ""]
+    lines += [f"Data: {document['data']}.", "", f"Model: {document['model']}.", ""]
     with SqliteStore(STORE) as store:
-        for document in documents:
-            lines += [f"## {document['data'].partition(':')[0]}: {document['model'].partition(',')[0]}", ""]
-            lines += [f"Data: {document['data']}.", "", f"Model: {document['model']}.", ""]
-            for part in document["parts"]:
-                lines += section(part, store.experiment(part["experiment_id"]))
+        for part in parts:
+            lines += section(part, store.experiment(part["experiment_id"]))
     return "\n".join(lines) + "\n"
 
 
