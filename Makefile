@@ -19,7 +19,7 @@ venv: .venv/.ready ## make .venv with everything that the demo and the tests nee
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'torch==2.13.0' -e '.[torch,dev]'
 	@touch $@
 
-demo: venv ## prove what a smell costs on real training: about three minutes on two cores, ends with verdict and report
+demo: venv ## prove what a smell costs on real training: about four minutes on two cores, ends with verdict and report
 	$(BIN)/wattleak study unnecessary-parallelism --blocks $(DEMO_BLOCKS) --report
 
 study: venv frameworks ## what every smell costs in every framework: experiments, league table, the evidence of findings

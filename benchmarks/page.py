@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,13 +15,15 @@ RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 def write(name: str, title: str, what: str, header: list[str], rows: list[list[str]], after: str = "") -> Path:
     """Write docs/results/NAME.md and show it."""
     facts = fingerprint()
+    repeat = f"`.venv/bin/python -m benchmarks {name}`"
+    if name in getattr(sys.modules["__main__"], "ALL", ()):  # benchmarks/__main__.py: what `make bench` runs
+        repeat = f"`make bench` (this page: {repeat})"
     text = f"""# {title}
 
 {what}
 
 Machine: {facts["cpu"]}, {facts["cpus_allowed"]} CPUs allowed, hypervisor {facts["hypervisor"]}, {facts["system"]},
-Python {platform.python_version()}. Date: {datetime.now(UTC):%Y-%m-%d}. Repeat: `make bench` (this page: \
-`.venv/bin/python -m benchmarks {name}`).
+Python {platform.python_version()}. Date: {datetime.now(UTC):%Y-%m-%d}. Repeat: {repeat}.
 
 | {" | ".join(header)} |
 |{"---|" * len(header)}
