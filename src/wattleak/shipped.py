@@ -11,7 +11,7 @@ from importlib import import_module
 
 from wattleak.errors import OwnFailure
 
-REMEDY = "pip install --force-reinstall --no-deps wattleak"
+REMEDY = "install wattleak again, from where it came: pip install --force-reinstall --no-deps ADDRESS"
 
 
 def shipped_bytes(package: str, folder: str, name: str) -> bytes:

@@ -23,6 +23,7 @@ from scipy.stats import rankdata
 
 from wattleak.analysis.metrics import least_firm, metric, readings_alike
 from wattleak.errors import UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -161,9 +162,7 @@ def change_indices(values: Sequence[float]) -> list[int]:
     try:
         import ruptures  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise UsageError(
-            "change points are found by ruptures, which is not installed", "pip install 'wattleak[trend]'"
-        ) from error
+        raise UsageError("change points are found by ruptures, which is not installed", install("trend")) from error
     signal = ndtri(rankdata(values) / (len(values) + 1.0))
     if len(signal) < 2 * _LEAST_SEGMENT or float(np.ptp(signal)) == 0.0:
         return []

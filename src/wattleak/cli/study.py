@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.cli import options
 from wattleak.errors import UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -158,7 +159,7 @@ def _one(args: Namespace, settings: Settings) -> int:
     if missing:
         raise UsageError(
             f"this Python has no {missing}, which the study trains with",
-            f"pip install 'wattleak[{framework}]', or run wattleak from the environment that has it",
+            f"{install(framework)}, or run wattleak from the environment that has it",
         )
     title = f"study {smell.name} ({framework})"
     return experiment(

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from wattleak.errors import ExitCode, UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -78,7 +79,7 @@ def _entry(
             smell.name,
             smell.code,
             framework,
-            absent_because=f"this Python has no {missing}: pip install 'wattleak[{framework}]'",
+            absent_because=f"this Python has no {missing}: {install(framework)}",
         )
     title = f"study {smell.name} ({framework}), part of {identity}"
     with SqliteStore(settings.store, region=settings.region, pue=settings.pue) as store:

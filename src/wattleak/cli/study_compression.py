@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.errors import ExitCode, OwnFailure, UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from argparse import Namespace, _ArgumentGroup
@@ -118,7 +119,7 @@ def _task(args: Namespace, settings: Settings) -> tuple[Asked, tuple[str, ...], 
         if missing[name]:
             raise UsageError(
                 f"this Python has no {missing[name]}, which the study compresses with",
-                f"pip install 'wattleak[{name}]'",
+                install(name),
             )
     left = [f"{name} is left out: this Python has no {missing[name]}" for name in FRAMEWORKS if missing[name]]
     task = asked([*_data_words(args), *args.arguments], folder=settings.store / "models")

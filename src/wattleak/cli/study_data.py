@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.errors import ExitCode, OwnFailure, UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from argparse import Namespace, _ArgumentGroup
@@ -158,7 +159,7 @@ def _chosen(args: Namespace) -> Chosen:
     lacking = _needed_by_workers()
     if "workers" in parts and lacking:
         parts.remove("workers")
-        left_out.append(f"left out: workers, this Python has no {lacking} (pip install 'wattleak[torch,formats]')")
+        left_out.append(f"left out: workers, this Python has no {lacking} ({install('torch', 'formats')})")
     if not parts:
         raise UsageError("nothing of what --only names can run here", "; ".join(left_out))
     return Chosen(tuple(candidates), tuple(parts), tuple(left_out))

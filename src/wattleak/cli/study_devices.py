@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.cli import device_sources
 from wattleak.errors import ExitCode, UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from argparse import Namespace, _ArgumentGroup
@@ -274,7 +275,7 @@ def _refuse(args: Namespace) -> None:
 
     lacking = needs()
     if lacking:
-        raise UsageError(f"this Python has no {lacking}, which the job needs", "pip install 'wattleak[vision]'")
+        raise UsageError(f"this Python has no {lacking}, which the job needs", install("vision"))
     if args.steps is not None or getattr(args, "for") is not None:
         raise UsageError("--steps and --for end a run before its accuracy is known", "-- --train-images 200")
     refuse_varied(args, {"--device": "--only, which chooses among the devices: --only cpu-2,cuda-0"})

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wattleak.errors import ExitCode, UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from argparse import Namespace, _ArgumentGroup
@@ -119,7 +120,7 @@ def _candidates(args: Namespace) -> tuple[tuple[Framework, ...], dict[str, str]]
         raise UsageError(
             f"a comparison takes two frameworks, and this Python has {there[0].name if there else 'none'}: "
             f"there is no {missing}",
-            "pip install 'wattleak[torch,keras,jax]', or run wattleak from the environment that has them",
+            f"{install('torch', 'keras', 'jax')}, or run wattleak from the environment that has them",
         )
     return there, left_out
 

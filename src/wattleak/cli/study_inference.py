@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.errors import ExitCode, UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from argparse import Namespace, _ArgumentGroup
@@ -237,5 +238,5 @@ def _refuse_without_framework(framework: str) -> None:
     if missing:
         raise UsageError(
             f"this Python has no {missing}, which the study answers with",
-            f"pip install 'wattleak[{framework}]', or -- --model FILE.py:FUNCTION of your own",
+            f"{install(framework)}, or -- --model FILE.py:FUNCTION of your own",
         )

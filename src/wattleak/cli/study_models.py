@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wattleak.errors import ExitCode, UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from argparse import Namespace, _ArgumentGroup
@@ -210,7 +211,7 @@ def _refuse(args: Namespace) -> None:
 
     lacking = needs()
     if lacking:
-        raise UsageError(f"this Python has no {lacking}, which the image models need", "pip install 'wattleak[vision]'")
+        raise UsageError(f"this Python has no {lacking}, which the image models need", install("vision"))
     if args.full and (args.steps is not None or getattr(args, "for") is not None):
         raise UsageError("--full trains to the end, and --steps or --for end a run early", "leave one of them out")
     refuse_varied(args, {"--model": "--only", "--weights": "--weights, before --"})

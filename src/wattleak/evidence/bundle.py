@@ -59,7 +59,7 @@ _OWN_COST = "own_cost"  # older bundles have none, and the runs tell it
 _A_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say: no member knows when it was packed
 _README = """This is evidence: an experiment measured by wattleak, and everything that its numbers are made from.
 
-Check it with:   wattleak verify FILE     (pip install wattleak)
+Check it with:   wattleak verify FILE
 
 It recomputes the numbers from the journals and names whatever does not follow from them. MANIFEST.json has the
 SHA-256 of every member. Whoever changes a bundle can also make its manifest anew: keep the digest that `wattleak

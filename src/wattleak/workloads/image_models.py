@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wattleak.errors import UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -146,7 +147,7 @@ def vision_models() -> ModuleType:
     if lacking:
         raise UsageError(
             f"this Python has no {lacking}, which the image models need",
-            "pip install 'wattleak[vision]'",
+            install("vision"),
         )
     import torch  # noqa: PLC0415 - as above
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from wattleak.errors import UsageError
+from wattleak.extras import install
 from wattleak.workloads.compressing.networks import NAMES, Network, network_for, usual_network
 from wattleak.workloads.compressing.trained import Recipe
 from wattleak.workloads.compressing.variants import FRAMEWORKS, REFERENCE, find_compression, lacking
@@ -131,4 +132,4 @@ def _with_version(framework: str) -> str:
     try:
         return f"{framework} {version(framework)}"
     except PackageNotFoundError as error:
-        raise UsageError(f"this Python has no {framework}", f"pip install 'wattleak[{framework}]'") from error
+        raise UsageError(f"this Python has no {framework}", install(framework)) from error

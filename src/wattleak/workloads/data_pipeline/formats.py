@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wattleak.errors import UsageError
+from wattleak.extras import install
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,7 +89,7 @@ class Format:
         return getattr(module, self.name.upper())
 
 
-_PILLOW = "pip install 'wattleak[formats]'"
+_PILLOW = install("formats")
 _PNG_CHANNELS = (1, 2, 3, 4)
 
 FORMATS: tuple[Format, ...] = (
@@ -100,7 +101,7 @@ FORMATS: tuple[Format, ...] = (
         "columnar",
         any_order=False,
         needs=("pyarrow",),
-        install="pip install 'wattleak[formats]'",
+        install=install("formats"),
     ),
     Format(
         "png",
