@@ -329,6 +329,21 @@ open("out.txt", "w").write("mine")
         assert f"{fixed['folder']}/src/helper.py" in printed
         assert not document["fixes"][0]["never_imported"]
 
+    def test_an_empty_word_of_the_search_path_is_the_folder_of_the_copy(self, wattleak: CommandLine) -> None:
+        small_project(wattleak.folder, PROGRAM + "import helper\nprint(helper.__file__)\n")
+        (wattleak.folder / "jobs").mkdir()
+        (wattleak.folder / "train.py").rename(wattleak.folder / "jobs" / "train.py")
+        (wattleak.folder / "pyproject.toml").write_text("")
+        (wattleak.folder / "src").mkdir()
+        wattleak.env["PYTHONPATH"] = f"{wattleak.folder}/src:"  # as `export PYTHONPATH=$PWD/src:$PYTHONPATH` leaves it
+        document = wattleak.document("prove", "jobs/train.py", *ONE, "--", "1")
+        run = next(run for run in document["runs"] if run["variant"] == "fixed")
+        (fixed,) = (variant for variant in document["design"]["variants"] if variant["name"] == "fixed")
+        printed = (Path(run["journal"]).parent / "stdout.txt").read_text()
+
+        assert document["failed_runs"] == []
+        assert f"{fixed['folder']}/helper.py" in printed
+
     def test_a_fix_that_no_run_imported_is_doubted(self, wattleak: CommandLine) -> None:
         program = PROGRAM.replace("from helper import work", "def work(n): pass\nif n_never:\n    import helper")
         small_project(wattleak.folder, "n_never = False\n" + program)

@@ -247,8 +247,13 @@ def own_folders(here: Path, python: str, env: Mapping[str, str]) -> list[Path]:
     """Folders of the user's own in which this Python looks for modules: PYTHONPATH, editable installs."""
     interpreter = find_interpreter((python,), env)
     found = [Path(folder) for folder in interpreter.own] if isinstance(interpreter, Interpreter) else []
-    words = [word for word in env.get("PYTHONPATH", "").split(os.pathsep) if word]
-    return list(dict.fromkeys([*found, *(here / word for word in words)]))
+    return list(dict.fromkeys([*found, *(here / word for word in _search_words(env))]))
+
+
+def _search_words(env: Mapping[str, str]) -> list[str]:
+    """The entries of PYTHONPATH. An empty one is the folder that the program starts in; an empty variable has none."""
+    given = env.get("PYTHONPATH")
+    return given.split(os.pathsep) if given else []
 
 
 def _fixes(result: ScanResult, findings: Iterable[Finding]) -> list[Change]:
@@ -300,16 +305,26 @@ def variants(
     """
     names = [ORIGINAL, *(treatment.name for treatment in proof.treatments)]
     command = (proof.python, layout.word(script), *arguments_from(layout, arguments))
-    inside = [folder for folder in own_folders(layout.here, proof.python, env) if folder.is_relative_to(layout.root)]
-    words = [word for word in env.get("PYTHONPATH", "").split(os.pathsep) if word]
-    others = [word for word in words if not (layout.here / word).is_relative_to(layout.root)]
+    words = _search_words(env)
+    ours = own_folders(layout.here, proof.python, env)
+    named = {layout.here / word for word in words}
+    inside = [folder for folder in ours if folder.is_relative_to(layout.root) and folder not in named]
+
+    def search(place: Path) -> str:
+        """PYTHONPATH in its own order, then what else leads into the project. An empty entry leads into the copy."""
+        mine = [
+            str(layout.copied(place, layout.here / word))
+            if word and (layout.here / word).is_relative_to(layout.root)
+            else word
+            for word in words
+        ]
+        return os.pathsep.join([*mine, *(str(layout.copied(place, folder)) for folder in inside)])
+
     return tuple(
         Variant(
             name,
             command,
-            {"PYTHONPATH": os.pathsep.join([*(str(layout.copied(place, folder)) for folder in inside), *others])}
-            if inside
-            else {},
+            {"PYTHONPATH": search(place)} if search(place) != env.get("PYTHONPATH", "") else {},
             folder=str(layout.folder(place)),
         )
         for name, place in zip(names, places(layout.store, token, len(names)), strict=True)

@@ -22,7 +22,9 @@ def agent_environment(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
     """
     target = folder.resolve() / SIGNALS
     target.mkdir(exist_ok=True)
-    others = [entry for entry in env.get(_SEARCH, "").split(os.pathsep) if entry and entry != str(_AGENT)]
+    # An empty entry is the folder that the program starts in; only an empty variable is none.
+    given = env.get(_SEARCH)
+    others = [entry for entry in given.split(os.pathsep) if entry != str(_AGENT)] if given else []
     return {_SEARCH: os.pathsep.join([str(_AGENT), *others]), _TARGET: str(target)}
 
 

@@ -1,6 +1,8 @@
 """The script in a command, and what could be typed to prove it."""
 
+import os
 import shlex
+import subprocess
 import sys
 
 import pytest
@@ -64,6 +66,22 @@ def test_the_agent_goes_first_and_once(tmp_path):
     assert rest == ["/mine", "/other"]
     assert agent_environment(tmp_path, first)["PYTHONPATH"] == first["PYTHONPATH"]
     assert agent_environment(tmp_path, {"PYTHONPATH": ""})["PYTHONPATH"] == agent  # an empty word would be the folder
+    assert agent_environment(tmp_path, {"PYTHONPATH": ":/mine:"})["PYTHONPATH"] == f"{agent}::/mine:"
     assert (tmp_path / "signals").is_dir()
     assert agent_off(first) == {"WATTLEAK_SIGNALS": ""}
     assert agent_off({}) == {}
+
+
+@pytest.mark.parametrize("search", ["", ":", "/nowhere:", ":/nowhere", "lib::/nowhere"])
+def test_python_looks_where_it_would_look_without_the_agent(tmp_path, search):
+    """An empty entry is the folder that the program starts in, and an empty variable is none."""
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "program.py").write_text("import sys\nprint(sys.path)")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WATTLEAK", "PYTHON"))}
+    env = {**clean, "PYTHONPATH": search}
+
+    def printed(given):
+        words = [sys.executable, "below/program.py"]
+        return subprocess.run(words, cwd=tmp_path, env=given, capture_output=True, text=True, check=True).stdout
+
+    assert printed({**env, **agent_environment(tmp_path, env)}) == printed(env)
