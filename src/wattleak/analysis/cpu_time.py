@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TICK_S = 0.01
 """What a CPU time read from /proc may be off by: it is counted in ticks of 10 ms (proc_pid_stat(5), USER_HZ is 100)."""
-_BESIDE_S = 1.0
+_BESIDE_S = 1.0  # the second beside what no reading covers
 
 
 def cpu_seconds(samples: Sequence[Sample], start_s: float, end_s: float) -> float:
@@ -90,12 +90,15 @@ def _processes(samples: Sequence[Sample], times: Sequence[float], time_s: float)
 
 def _beyond(times: Sequence[float], totals: Sequence[float], start_s: float, end_s: float) -> float:
     """CPU-seconds that may lie in the parts of a window that no reading covers."""
+    beside_s = min(_BESIDE_S, times[-1] - times[0])
+    if beside_s <= 0:
+        return 0.0
     missing = (
-        (times[0], times[0] + _BESIDE_S, times[0] - start_s),
-        (times[-1] - _BESIDE_S, times[-1], end_s - times[-1]),
+        (times[0], times[0] + beside_s, times[0] - start_s),
+        (times[-1] - beside_s, times[-1], end_s - times[-1]),
     )
     return sum(
-        length_s * (interpolate(times, totals, until_s) - interpolate(times, totals, from_s)) / _BESIDE_S
+        length_s * (interpolate(times, totals, until_s) - interpolate(times, totals, from_s)) / beside_s
         for from_s, until_s, length_s in missing
         if length_s > 0
     )

@@ -48,6 +48,13 @@ def test_what_no_reading_covers_may_have_gone_on_as_before() -> None:
     assert cpu_in(trace(), [(20.0, 60.0)]) is None  # nothing of it was read
 
 
+def test_a_recording_of_half_a_second_went_on_at_its_own_rate() -> None:
+    samples = tuple(Sample(0.1 * t, {}, 0.2 * t, None, 0, 0, 0, 1) for t in range(6))
+    found = cpu_in(Trace((), samples, cpus=64), [(0.0, 10.5)])
+    assert found is not None
+    assert found.high == pytest.approx(1.02 + 10.0 * 2.0)
+
+
 def test_windows_add_up() -> None:
     found = cpu_in(trace(), [(1.0, 2.0), (4.0, 6.0)])
     assert found is not None
