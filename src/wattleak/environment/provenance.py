@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from wattleak.environment.checksums import FileMark, mark_all
 from wattleak.environment.inputs import find_inputs
 from wattleak.environment.interpreter import Interpreter, find_interpreter
-from wattleak.environment.redaction import redact_command, redact_environment, redact_text
+from wattleak.environment.redaction import redact_command, redact_environment, redact_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -148,10 +148,9 @@ def record_provenance(
 def redacted_text(path: str) -> str:
     """The text of a file, its secrets hidden; empty when it cannot be read as text."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return redact_lines(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return ""
-    return "\n".join(map(redact_text, text.splitlines())) + "\n" if text else ""
 
 
 def unified(before: Sequence[str], after: Sequence[str], name_before: str, name_after: str) -> list[str]:
