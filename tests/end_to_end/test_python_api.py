@@ -212,3 +212,76 @@ except OwnFailure as failure:
     assert "trained" in done.stdout
     assert "was not measured" in done.stdout
     assert "runs unmeasured" in done.stderr
+
+
+HEAD = """
+import os, signal, threading, time, wattleak
+from wattleak.recorder import client
+recorder = os.getppid()
+"""
+DIES_BEFORE_IT_ANSWERS = """
+os.kill(recorder, signal.SIGSTOP)  # who knocks now is not heard any more
+threading.Timer(0.5, os.kill, (recorder, signal.SIGKILL)).start()
+with wattleak.measure("train"): print("trained")
+"""
+STOPPED = """
+client._PATIENCE_S = 1
+os.kill(recorder, signal.SIGSTOP)
+with wattleak.measure("train"): print("trained")
+os.kill(recorder, signal.SIGCONT)
+"""
+STOPPED_INSIDE = """
+client._PATIENCE_S = 1
+with wattleak.measure("train"):
+    print("trained")
+    os.kill(recorder, signal.SIGSTOP)
+os.kill(recorder, signal.SIGCONT)
+with wattleak.measure("more"): time.sleep(0.2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (DIES_BEFORE_IT_ANSWERS, "the block 'train' runs unmeasured"),
+        (STOPPED, "has not answered for 1 s"),
+        (STOPPED_INSIDE, "has not answered for 1 s"),
+    ],
+)
+def test_a_recorder_that_dies_or_stops_while_it_is_asked_costs_no_work(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "train.py").write_text(HEAD + text)
+    done = subprocess.run(
+        [sys.executable, "-m", "wattleak", "measure", "-q", "--", sys.executable, "train.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=25,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_recorder_that_is_stopped_at_the_end_of_the_block_does_not_hang_the_program(tmp_path: Path) -> None:
+    """The recorder of a block is a session of its own: nothing but its journal tells which process it is."""
+    program = """
+    import os, signal, subprocess, wattleak
+    from wattleak.recorder import client
+    client._PATIENCE_S = 1
+    with wattleak.measure("train") as m:
+        journal = os.stat(os.environ["WATTLEAK_JOURNAL"]).st_ino
+        (pid,) = (
+            int(pid) for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()
+            for fd in (os.listdir(f"/proc/{pid}/fd") if os.access(f"/proc/{pid}/fd", os.R_OK) else ())
+            if os.path.exists(f"/proc/{pid}/fd/{fd}") and os.stat(f"/proc/{pid}/fd/{fd}").st_ino == journal
+        )
+        os.kill(pid, signal.SIGSTOP)
+    print("went on")
+    os.kill(pid, signal.SIGCONT)
+    """
+    done = run(tmp_path, program)
+
+    assert (done.returncode, done.stdout) == (0, "went on\n"), done.stderr
+    assert "has not answered for 1 s" in done.stderr

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _current_span: ContextVar[int | None] = ContextVar("wattleak_span", default=None)
+_PATIENCE_S = 30  # an answer takes a reading of the meters; a recorder that was stopped never gives one
 
 
 class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
@@ -108,7 +109,7 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         except OwnFailure as failure:
             if not (self._folder / "journal.jsonl").exists():
                 raise  # there never was a recorder: the environment is wrong
-            # There was one, and it was killed. Hours of training are worth more than the rest of their measurement.
+            # There was one, and it was killed or stopped. Hours of training are worth more than the rest of their measurement.
             self._unmeasured = True
             print(f"wattleak: {failure}; the block {self.name!r} runs unmeasured", file=sys.stderr)
             return
@@ -161,7 +162,7 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
     def _cost(self) -> Measurement | SpanCost:
         if self._unmeasured:
             raise OwnFailure(
-                f"the block {self.name!r} was not measured: the recorder had been killed before it began",
+                f"the block {self.name!r} was not measured: no recorder answered when it began",
                 "see what was recorded until then: wattleak list",
             )
         if self._span_id is None:
@@ -286,6 +287,7 @@ class _Line:
         local = kind != "tcp"  # the portable recorder says tcp:PORT:TOKEN
         port, _, token = rest.partition(":")
         self._socket = socket.socket(socket.AF_UNIX if local else socket.AF_INET, socket.SOCK_STREAM)
+        self._be_patient(local)
         try:
             self._socket.connect(address if local else ("127.0.0.1", int(port)))
             if not local:
@@ -302,14 +304,33 @@ class _Line:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    def _be_patient(self, local: bool) -> None:
+        if not local:
+            self._socket.settimeout(_PATIENCE_S)
+            return
+        from struct import pack  # noqa: PLC0415 - only programs that open spans pay for it
+
+        # Not settimeout: a local socket that does not block is refused when many knock at once.
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, pack("ll", _PATIENCE_S, 0))
+
     def ask(self, words: str) -> str:
-        self._socket.sendall(words.encode() + b"\n")
+        """What the recorder answers. Raises OwnFailure when it is gone, silent, or of another version."""
         answer = b""
-        while not answer.endswith(b"\n"):
-            piece = self._socket.recv(4096)
-            if not piece:
-                raise OwnFailure("the recorder is gone", "the run is in the store, marked incomplete")
-            answer += piece
+        try:
+            self._socket.sendall(words.encode() + b"\n")
+            while not answer.endswith(b"\n"):
+                piece = self._socket.recv(4096)
+                if not piece:
+                    raise _recorder_gone()
+                answer += piece
+        except (TimeoutError, BlockingIOError) as error:
+            raise OwnFailure(
+                f"the recorder has not answered for {_PATIENCE_S} s",
+                "see whether somebody stopped it (state T): ps -o stat,args -C python3",
+            ) from error
+        except OSError as error:
+            raise _recorder_gone() from error
         if answer.startswith(b"error"):
             raise OwnFailure(f"the recorder did not understand {words!r}", "use one version of wattleak on both sides")
         return answer.decode().strip()
@@ -318,10 +339,14 @@ class _Line:
         """End a span. When the recorder is gone the program goes on, and writes the end into the journal itself."""
         try:
             self.ask(f"close {span_id}")
-        except (OSError, WattleakError) as error:
+        except WattleakError as error:
             print(f"wattleak: {error}", file=sys.stderr)
             # Not a reading: what the span cost after the recorder's last one is in the range alone.
             append_fact(str(journal), {"k": "close", "t": time.monotonic(), "id": span_id})
+
+
+def _recorder_gone() -> OwnFailure:
+    return OwnFailure("the recorder is gone", "the run is in the store, marked incomplete")
 
 
 class _Booting:
@@ -394,9 +419,13 @@ def _stop(control: socket.socket) -> None:
     """Have the recorder take its last reading and leave; what it could not do is said, never raised."""
     from wattleak.recorder.launch import read_line  # noqa: PLC0415
 
+    control.settimeout(_PATIENCE_S)
     try:
         control.sendall(b"stop\n")
         answer = read_line(control)
+    except TimeoutError:
+        print(f"wattleak: the recorder has not answered for {_PATIENCE_S} s; it ends when it goes on", file=sys.stderr)
+        return
     except OSError:
         answer = None
     if answer is None:
