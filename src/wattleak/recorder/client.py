@@ -109,7 +109,7 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         except OwnFailure as failure:
             if not (self._folder / "journal.jsonl").exists():
                 raise  # there never was a recorder: the environment is wrong
-            # There was one, and it was killed or stopped. Hours of training are worth more than the rest of their measurement.
+            # There was one, killed or stopped by now. Hours of training are worth more than what is left to measure.
             self._unmeasured = True
             print(f"wattleak: {failure}; the block {self.name!r} runs unmeasured", file=sys.stderr)
             return

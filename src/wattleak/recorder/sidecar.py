@@ -28,7 +28,7 @@ from wattleak.recorder.journal import JournalWriter
 from wattleak.recorder.sampling import Sampler
 from wattleak.recorder.spans import SpanServer
 from wattleak.recorder.steps import StepCollector
-from wattleak.recorder.tree import ProcessTree
+from wattleak.recorder.tree import ProcessTree, allow_many_files
 from wattleak.recorder.twins import open_meters
 from wattleak.recorder.workload import Workload
 
@@ -89,6 +89,7 @@ class Recorder:
         from wattleak.recorder.shortage import spare_this_process  # noqa: PLC0415 - when the workload runs already
 
         spare_this_process()
+        allow_many_files()
         self._workload.count_kills()
 
     def run(self) -> None:

@@ -7,10 +7,12 @@ Light on purpose: the recorder imports this before the workload may start.
 
 from __future__ import annotations
 
+import errno
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
     import select
 
     from wattleak.recorder.journal import JournalWriter
@@ -30,7 +32,9 @@ class SpanServer:
         self._open: dict[int, str] = {}
         self._count = 0
         self._clients: dict[int, bytes] = {}
+        self._spare = -1  # a file to close when no more can be opened: who knocks is then turned away, not left waiting
         if listen is not None:
+            self._spare = os.dup(listen)
             poll.register(listen, 1)  # POLLIN
 
     def serve(self, fd: int) -> None:
@@ -43,13 +47,28 @@ class SpanServer:
     def _accept(self, listen: int) -> None:
         import _socket  # noqa: PLC0415 - only programs that open spans pay for it
 
+        door = _socket.socket(fileno=listen)  # `socket` itself costs 9 ms
         try:
-            fd, _address = _socket.socket(fileno=os.dup(listen))._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - `socket` costs 9 ms
-        except OSError:
+            fd, _address = door._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - as `socket` does
+        except OSError as error:
+            if error.errno == errno.EMFILE:
+                self._turn_away(door)
             return
+        finally:
+            door.detach()
         os.set_blocking(fd, False)
         self._clients[fd] = b""
         self._poll.register(fd, 1)  # POLLIN
+
+    def _turn_away(self, door: _socket.socket) -> None:
+        """No file is left for one more connection. Its program is told at once that nobody listens."""
+        os.close(self._spare)
+        try:
+            os.close(door._accept()[0])  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        except OSError:
+            pass  # it gave up
+        finally:
+            self._spare = os.dup(door.fileno())
 
     def _client_spoke(self, fd: int) -> None:
         try:

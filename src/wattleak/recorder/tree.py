@@ -10,6 +10,9 @@ that the kernel hands to it as their subreaper, it adds from `wait4(2)`, exact t
 
 counts every process once. Only a child whose parent ignores SIGCHLD vanishes from both; the loss shows as a total
 that falls, and is kept as `unwaited_s`, exact to the last sample before the child died.
+
+Three files are held open for a process while there are many left to open (RLIMIT_NOFILE), then one, then none: the
+others are opened each time they are read, and no process is left out.
 """
 
 from __future__ import annotations
@@ -22,17 +25,24 @@ TICKS_PER_S, PAGE_B = map(os.sysconf, ("SC_CLK_TCK", "SC_PAGE_SIZE")) if hasattr
 _SLOW_EVERY = 5  # samples between looks at storage I/O, and at children forked by other threads than the main one
 _SHARED_CHECK_S = 5.0  # how often the share of shared memory may be looked up: it costs the kernel a page-table walk
 _SHARED_CHECK_MOST = 64  # processes
+_ALL, _STAT, _NONE = 3, 1, 0  # files that are held for a process
+_OWN_FILES = 32  # of the recorder: the journal, meters, pipes
 
 
 class Process:
-    """One living process, held by open files of /proc, so that a reused pid is never mistaken for it."""
+    """One living process, held by open files of /proc, so that a reused pid is never mistaken for it.
+
+    One that is not held is known again by the moment of its birth.
+    """
 
     __slots__ = (
+        "_born",
         "_children_fd",
         "_io_fd",
         "_stat",
         "_stat_fd",
         "cpu_s",
+        "held",
         "pid",
         "read_b",
         "rss_b",
@@ -40,14 +50,17 @@ class Process:
         "written_b",
     )
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, held: int = _ALL) -> None:
         self.pid = pid
-        self._stat_fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-        self._children_fd = -1
-        self._io_fd = -1
+        self.held = held
+        self._born = b""
+        self._stat_fd = self._children_fd = self._io_fd = -1
+        if held >= _STAT:
+            self._stat_fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._children_fd = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
-            self._io_fd = os.open(f"/proc/{pid}/io", os.O_RDONLY | os.O_CLOEXEC)
+            if held == _ALL:
+                self._children_fd = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+                self._io_fd = os.open(f"/proc/{pid}/io", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             pass  # it is dying, or runs as another user: what cannot be read stays absent from the sums
         self._stat = b""
@@ -60,19 +73,23 @@ class Process:
     def refresh(self, *, io: bool) -> bool:
         """Read it again, its storage I/O only with `io`; False when it is gone (reaped)."""
         try:
-            stat = os.pread(self._stat_fd, 1024, 0)
+            stat = os.pread(self._stat_fd, 1024, 0) if self._stat_fd >= 0 else _content(f"/proc/{self.pid}/stat", 1024)
         except OSError:
             return False
         if stat != self._stat:  # a process that rests reads the same each time, and need not be understood again
             self._stat = stat
             fields = stat[stat.rfind(b")") + 2 :].split(b" ", 23)
+            if self._born not in (b"", fields[19]):
+                return False  # another process, with the same pid
+            self._born = fields[19]
             self.cpu_s = (int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])) / TICKS_PER_S
             self.threads = int(fields[17])
             self.rss_b = max(0, int(fields[21])) * PAGE_B
-        if io and self._io_fd >= 0:
+        if io and (self._io_fd >= 0 or self.held < _ALL):
             try:
                 # read_bytes, write_bytes and cancelled_write_bytes are the last three lines of proc_pid_io(5).
-                lines = os.pread(self._io_fd, 512, 0).split(b"\n")
+                text = os.pread(self._io_fd, 512, 0) if self._io_fd >= 0 else _content(f"/proc/{self.pid}/io", 512)
+                lines = text.split(b"\n")
                 self.read_b = int(lines[4][12:])
                 self.written_b = int(lines[5][13:])
             except (OSError, ValueError, IndexError):
@@ -87,6 +104,8 @@ class Process:
                 pids += map(int, os.pread(self._children_fd, 65536, 0).split())
             except OSError:
                 return pids
+        elif self.held < _ALL:
+            pids += children_of(f"/proc/{self.pid}/task/{self.pid}/children")
         if all_threads:
             try:
                 tasks = os.listdir(f"/proc/{self.pid}/task")  # noqa: PTH208 - pathlib costs the recorder 6 ms
@@ -122,15 +141,28 @@ class Process:
 def children_of(path: str) -> list[int]:
     """Pids in a /proc/PID/task/TID/children file; none when it is gone."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return [int(pid) for pid in _content(path, 65536).split()]
     except OSError:
         return []
+
+
+def _content(path: str, most_b: int) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return [int(pid) for pid in os.read(fd, 65536).split()]
-    except OSError:
-        return []
+        return os.read(fd, most_b)
     finally:
         os.close(fd)
+
+
+def allow_many_files() -> None:
+    """Let this process open as many files as it may allow itself. What it started before keeps the limit it has."""
+    import resource  # noqa: PLC0415 - when the workload runs already
+
+    try:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        return  # then fewer files are held
 
 
 class ProcessTree:
@@ -141,6 +173,7 @@ class ProcessTree:
         self._include_root = include_root
         self._exclude = exclude
         self._known: dict[int, Process] = {}
+        self._held = 0  # files, for all of them
         self._samples = 0
         self._loadavg_fd = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
         self._newest = b""  # the pid that was given out last, anywhere on this machine
@@ -190,7 +223,7 @@ class ProcessTree:
 
     def close(self) -> None:
         for process in self._known.values():
-            process.close()
+            self._let_go(process)
         self._known.clear()
         os.close(self._loadavg_fd)
 
@@ -207,7 +240,7 @@ class ProcessTree:
             self._visit(pid, found, born=born, thorough=thorough)
         for pid, process in self._known.items():
             if pid not in found:
-                process.close()
+                self._let_go(process)
         self._known = found
 
     def _visit(self, pid: int, found: dict[int, Process], *, born: bool, thorough: bool) -> None:
@@ -218,16 +251,31 @@ class ProcessTree:
                 continue
             known = self._known.get(pid)
             try:
-                process = known or Process(pid)
+                process = known or self._hold(pid)
             except OSError:
                 continue
             if not process.refresh(io=thorough or known is None):
                 if known is None:
-                    process.close()
+                    self._let_go(process)
                 continue
             found[pid] = process
             if born or thorough or known is None:
                 queue += process.children(all_threads=thorough and process.threads > 1)
+
+    def _hold(self, pid: int) -> Process:
+        """What else the recorder opens, such as lines to programs that open spans, keeps a quarter of the room."""
+        limit = os.sysconf("SC_OPEN_MAX")
+        room = limit * 3 // 4 - _OWN_FILES
+        held = _ALL
+        if limit >= 0 and self._held >= room // 2:
+            held = _STAT if self._held < room else _NONE
+        process = Process(pid, held)
+        self._held += held
+        return process
+
+    def _let_go(self, process: Process) -> None:
+        process.close()
+        self._held -= process.held
 
     def _without_shared(self, rss_b: int, now_s: float) -> int:
         """Resident bytes of the tree with pages shared between its processes counted once.
