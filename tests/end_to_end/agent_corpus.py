@@ -154,6 +154,21 @@ import tempfile
 place = tempfile.mkdtemp(); os.chdir(place); os.rmdir(place)
 print(framework.work(1), framework.work(2), framework.work(3))
 """,
+    "writes to its environment": """
+import pickle, subprocess
+class Settings:
+    put = os.putenv
+os.environ["OMP_NUM_THREADS"] = "3"
+os.environb[b"MKL_NUM_THREADS"] = b"2"
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+Settings().put("LD_LIBRARY_PATH", "/nowhere")
+print(pickle.loads(pickle.dumps(os.putenv)) is os.putenv, type(os.putenv).__name__)
+print(subprocess.run("echo $OMP_NUM_THREADS $MKL_NUM_THREADS", shell=True, capture_output=True).stdout)
+try:
+    os.environ["OMP_NUM_THREADS"] = 5
+except TypeError as error:
+    print(error)
+""",
     "clears its environment": "os.environ.clear(); print(framework.work(1))",
     "may write no file": """
 import resource

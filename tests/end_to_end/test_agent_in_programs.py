@@ -26,7 +26,7 @@ def place(tmp_path_factory):
     """A folder with an agent whose hooks watch `framework`, and fail on purpose."""
     root = tmp_path_factory.mktemp("programs")
     shutil.copytree(AGENT, root / "agent", ignore=shutil.ignore_patterns("__pycache__"))
-    listed = ("hooks_reported", "hooks_debugging", "hooks_cleaning", "hooks_framework")
+    listed = ("hooks_reported", "hooks_debugging", "hooks_cleaning", "hooks_settings", "hooks_framework")
     (root / "agent/wattleak_agent/hooks.py").write_text(f"LISTED = {{'framework': {listed}}}\n")
     (root / "agent/wattleak_agent/hooks_framework.py").write_text(HOOKS)
     (root / "lib").mkdir()
@@ -118,6 +118,13 @@ def test_the_agent_sees_what_happens(place):
     file, line, function = of_kind(ran, "call")[0].values["site"]
     assert (Path(file).name, line, function) == ("program.py", 4, "<module>")
     assert [process.pid is not None for process in ran.signals.processes] == [True]
+
+
+def test_a_variable_is_seen_where_it_is_written(place):
+    text = "os.environ['OMP_NUM_THREADS'] = '3'\nos.environb[b'MKL_NUM_THREADS'] = b'2'\n"
+    ran = same(place, text, env={"OMP_NUM_THREADS": "7"})
+    told = {fact.text("name"): (fact.text("now"), fact.number("line")) for fact in of_kind(ran, "environment")}
+    assert told == {"OMP_NUM_THREADS": ("3", 3), "MKL_NUM_THREADS": ("2", 4)}
 
 
 def test_a_hook_that_fails_is_reported_once_and_the_others_go_on(place):

@@ -25,6 +25,8 @@ _MOST_S = 0.02
 _DEEPEST = 5
 _FEWEST = 8  # tensors in a container, for less nobody is asked
 _STORES = ("append", "extend", "add", "insert", "appendleft", "setdefault", "update")
+_OF_LOCALS = ("locals", "vars", "exec", "eval")
+_OF_FRAMES = ("f_locals", "_getframe", "currentframe")
 _CONTAINERS = (list, dict, set, deque, tuple)
 _monotonic = time.monotonic
 
@@ -116,16 +118,43 @@ def _roots(agent: Agent, frame: FrameType | None) -> Iterator[tuple[Any, _Path]]
 
 
 def _locals_of(frame: FrameType) -> list[tuple[str, Any]]:
-    """Names and values of the variables of a running function; of a comprehension and a class body, nothing."""
+    """Names and values of the variables of a running function; of a comprehension and a class body, nothing.
+
+    Until Python 3.12 a frame has one dictionary for all who ask for its variables, and asking brings it up to date. A
+    function that may have kept it (`settings = locals()`), or have put something into it (exec), is passed over.
+    """
     if not frame.f_code.co_flags & 0x1:  # CO_OPTIMIZED: a class body has its dictionary, which is not ours to touch
+        return []
+    if sys.version_info >= (3, 13):
+        return list(frame.f_locals.items())
+    if _may_have_its_locals(frame.f_code):
         return []
     snapshot = frame.f_locals
     pairs = list(snapshot.items())
-    # Until Python 3.12 the frame keeps this copy, and with it would keep what the program lets go. Where nobody else
-    # has it (the frame, this name, the argument), it is emptied; the program never sees it.
-    if sys.version_info < (3, 13) and sys.getrefcount(snapshot) <= 3:
+    # The frame keeps this copy, and with it would keep what the program lets go. Where nobody else has it (the frame,
+    # this name, the argument), it is emptied; the program never sees it.
+    if sys.getrefcount(snapshot) <= 3:
         snapshot.clear()
     return pairs
+
+
+def _may_have_its_locals(code: CodeType) -> bool:
+    """Whether the function can have asked for the dictionary of its variables: by name, or through its frame."""
+    if any(name in _OF_FRAMES for name in code.co_names):
+        return True
+    if not any(name in _OF_LOCALS for name in code.co_names):
+        return False
+    asked = False  # vars, and it is not known yet of what
+    for instruction in dis.get_instructions(code):
+        if asked and instruction.opname not in ("CACHE", "PRECALL", "PUSH_NULL"):
+            if not instruction.opname.startswith("LOAD"):  # vars(): of an object it would load that
+                return True
+            asked = False
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") and instruction.argval in _OF_LOCALS:
+            if instruction.argval != "vars":
+                return True
+            asked = True
+    return False
 
 
 class _Search:

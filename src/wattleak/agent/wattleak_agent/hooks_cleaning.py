@@ -3,7 +3,8 @@
     {"k": "cleaning", "key": call and place, "name": "gc.collect()", "calls", "steps": in which it was called,
      "of_steps": since the first time, "s", "file", "line", "function"}
 
-Only what is called after the first step is noted, and not what the collector does by itself.
+Only what is called after the first step is noted, and not what the collector does by itself. Until then the module gc
+is left as it is.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from __future__ import annotations
 import gc
 import time
 
+from .builtin_calls import time_calls
 from .steps import caller, steps_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
     from .agent import Agent
+    from .steps import Loop
 
 _MOST = 128
 _monotonic = time.monotonic
@@ -30,7 +34,7 @@ def register(agent: Agent) -> None:
         return
     cleaning = Cleaning(agent)
     _begun.append(cleaning)
-    cleaning.listen(gc, "collect", "gc.collect()")
+    steps_of(agent).at_first.append(agent.guard(cleaning.listen_to_collector))
 
     def listen_to_cuda(cuda: Any) -> None:
         for name in ("empty_cache", "synchronize"):
@@ -56,15 +60,19 @@ class Cleaning:
         """Time every call of `owner.function`."""
 
         def after(began_s: float, _args: Any, _kwargs: Any, _result: Any) -> None:
-            self._count(name, _monotonic() - began_s)
+            self._count(name, _monotonic() - began_s, caller(2))
 
         self._agent.around(owner, function, lambda _args, _kwargs: _monotonic(), after)
 
-    def _count(self, name: str, taken_s: float) -> None:
+    def listen_to_collector(self, _loop: Loop) -> None:
+        """Time every call of gc.collect from now on. In a fork it is called again, and listens already."""
+        time_calls(self._agent, gc, "collect", lambda taken_s, frame: self._count("gc.collect()", taken_s, frame))
+
+    def _count(self, name: str, taken_s: float, frame: FrameType | None) -> None:
         total = self._steps.total
         if not total:
             return
-        site = self._agent._places.innermost(caller(3))
+        site = self._agent._places.innermost(frame)
         fact = self._calls.get((name, site))
         if fact is None:
             if site is None or len(self._calls) >= _MOST:

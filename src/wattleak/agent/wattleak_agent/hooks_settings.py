@@ -6,7 +6,7 @@
 
 A variable that was set before the first framework is imported is found by comparing with what the process began with
 (proc_pid_environ(5)); its line is the last one above the import, in a file of the user's own that is being run, which
-names the variable and the environment.
+names the variable and the environment. After that, a variable is seen when os.environ is written to.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class _Settings:
             now = os.environ.get(name)
             if now is not None and now != self._born.get(name):
                 self._note_variable(name, now, _line_that_sets(self._agent, name, frame))
-        self._agent.around(os, "putenv", after=self._put)
+        # Not os.putenv itself: it is a builtin, and a function in Python in its place could not be pickled by name.
+        self._agent.around(type(os.environ), "__setitem__", after=self._put)
         self._agent.at_flush(self._facts, reset=self._forget_children)
 
     def listen(self, owner: Any, prefix: str, name: str) -> None:
@@ -102,7 +103,9 @@ class _Settings:
             self._asked[key] = {"k": "threads", "key": key, "name": name, "number": number, **_of(site)}
 
     def _put(self, _token: object, args: tuple[Any, ...], _kwargs: dict[str, Any], _result: object) -> None:
-        name, now = (os.fsdecode(word) for word in args[:2])
+        if args[0] is not os.environ and args[0] is not getattr(os, "environb", None):
+            return
+        name, now = (os.fsdecode(word) for word in args[1:3])
         if name in VARIABLES and now != self._born.get(name):
             self._note_variable(name, now, self._agent.site())
 

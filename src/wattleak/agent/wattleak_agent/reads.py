@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
+from types import MethodType
 
 from .steps import steps_of
 
@@ -45,11 +46,41 @@ class _Read:
         self.s = 0.0
 
 
-class Reads:
-    """Follows what `watch` is told to. `on_device(value, result)`: the name of the accelerator it lay on, or None."""
+class _Watched:
+    """A method that is timed when a value is asked for it, and is itself when its class is.
 
-    def __init__(self, agent: Agent, framework: str, device_of: Callable[[Any, Any], str | None]) -> None:
+    A framework that hands a method on (`__torch_function__`), a table with it as the key, pickle, inspect: they all
+    take it from the class. Values of other classes than `kinds` have it as it is: these may be the program's own.
+    """
+
+    __slots__ = ("_kinds", "_original", "_watched")
+
+    def __init__(self, original: Any, watched: Callable[..., Any], kinds: tuple[type, ...] | None) -> None:
+        self._original = original
+        self._watched = watched
+        self._kinds = kinds
+
+    def __get__(self, value: Any, owner: type | None = None) -> Any:
+        if value is None or (self._kinds is not None and type(value) not in self._kinds):
+            return self._original.__get__(value, owner)
+        return MethodType(self._watched, value)
+
+
+class Reads:
+    """Follows what `watch` is told to, of values whose class is one of `kinds`; None: of all.
+
+    `device_of(value, result)`: the name of the accelerator it lay on; None: no value was read.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        framework: str,
+        device_of: Callable[[Any, Any], str | None],
+        kinds: tuple[type, ...] | None = None,
+    ) -> None:
         self._agent = agent
+        self._kinds = kinds
         self._framework = framework
         self._device_of = device_of
         self._steps = steps_of(agent)
@@ -89,11 +120,18 @@ class Reads:
             note(args[0], result, began_s, how, sys._getframe(1))
             return result
 
-        setattr(owner, name, watched)
-        if held is None:
-            self._undo.append(lambda: delattr(owner, name))
-        else:
-            self._undo.append(lambda: setattr(owner, name, held))
+        ours = _Watched(original, watched, self._kinds)
+        setattr(owner, name, ours)
+
+        def put_back() -> None:
+            if vars(owner).get(name) is not ours:
+                return  # the program has put another one there meanwhile
+            if held is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, held)
+
+        self._undo.append(put_back)
 
     def watch_all(self, owner: type, plain: dict[str, str], of_others: dict[str, str]) -> None:
         """Each method and how it is told; those of `of_others` read by calling others, which are not counted twice."""

@@ -28,6 +28,7 @@ _MOST = 4096  # fits that are remembered
 _MOST_SITES = 64
 _MOST_PARTS = 200  # of a value or a table
 _LONGEST = 20_000  # objects of an array that are compared by their text
+_LONG = 1000  # letters or bits of a value that is not told by its text
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _monotonic = time.monotonic
 _cpu_s = getattr(time, "thread_time", time.monotonic)
@@ -48,7 +49,7 @@ class Refits:
         self.clear()
 
     def clear(self) -> None:
-        self._known: dict[str, Site] = {}  # what was fitted -> where first
+        self._known: dict[bytes, Site] = {}  # a digest of what was fitted -> where first
         self._sites: dict[tuple[str, Site], dict[str, Any]] = {}
 
     def fitted(self, estimator: Any, args: Any, kwargs: Any, fit_s: float, site: Site | None) -> None:
@@ -98,7 +99,10 @@ class Refits:
     def facts(self) -> list[dict[str, Any]]:
         return [dict(fact) for fact in self._sites.values() if fact["again"]]
 
-    def _fingerprint(self, estimator: Any, args: Any, kwargs: Any, left_s: float) -> str:
+    def _fingerprint(self, estimator: Any, args: Any, kwargs: Any, left_s: float) -> bytes:
+        """A digest of all that decides what is learnt: 16 bytes, whatever the data are."""
+        import hashlib
+
         parameters = estimator.get_params(deep=True)
         if parameters.get("warm_start"):
             raise _Unknown  # it goes on from where it was
@@ -121,7 +125,8 @@ class Refits:
             learnt = sorted(name for name in vars(estimator) if name.endswith("_"))
             parts += [f"{name}={sums.of(getattr(estimator, name))}" for name in learnt]
         self._rate = sums.rate or self._rate
-        return "\n".join(parts)
+        text = "\n".join(parts).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, digest_size=16, usedforsecurity=False).digest()
 
 
 class _Sums:
@@ -139,9 +144,19 @@ class _Sums:
         return self._read_b / self._read_s if self._read_b > 1 << 16 and self._read_s > 0 else None
 
     def of(self, value: Any, depth: int = 3) -> str:
-        """Raises _Unknown."""
+        """Raises _Unknown. The text takes of the bytes, as what it was made of does."""
+        text = self._of(value, depth)
+        if len(text) > self._left_b:
+            raise _Unknown
+        self._left_b -= len(text)
+        return text
+
+    def _of(self, value: Any, depth: int) -> str:
         if isinstance(value, _PLAIN):
-            return repr(value) if not isinstance(value, (str, bytes)) or len(value) < 1000 else self._bytes(value)
+            if isinstance(value, int) and value.bit_length() > _LONG:  # some Pythons refuse to print it
+                raise _Unknown
+            long = isinstance(value, (str, bytes)) and len(value) >= _LONG
+            return self._bytes(value) if long else repr(value)
         if isinstance(value, type) or callable(value):
             name = getattr(value, "__qualname__", "<")
             if "<" in name:  # made on the way: what it does may depend on what is around it
@@ -182,6 +197,8 @@ class _Sums:
             return head
         if array.dtype.hasobject:
             if array.size > _LONGEST or not all(isinstance(item, _PLAIN) for item in array.flat):
+                raise _Unknown
+            if sum(len(item) for item in array.flat if isinstance(item, (str, bytes))) > self._left_b:
                 raise _Unknown
             return f"{head}{self._bytes(repr(array.tolist()))}"
         if not (array.flags.c_contiguous or array.flags.f_contiguous):

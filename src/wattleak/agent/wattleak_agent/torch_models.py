@@ -160,9 +160,17 @@ class ModelsOfTorch:
         return _monotonic()
 
     def weights(self, module: Any) -> int | None:
-        """A number that two models with the same weights have in common: of four values from up to 12 parameters."""
+        """A number that two models with the same weights have in common: of four values from up to 12 parameters.
+
+        None: there are none, or some are no plain tensors. Those of FSDP and tensor parallelism are spread over
+        processes, and to read them is a collective operation, in which all of these would have to take part.
+        """
         torch = self._torch
-        parameters = [item for item in module.parameters() if item.numel() and not item.is_meta]
+        plain = torch.Tensor, torch.nn.Parameter
+        parameters = list(module.parameters())
+        if any(type(item) not in plain or type(item.data) is not torch.Tensor for item in parameters):
+            return None
+        parameters = [item for item in parameters if item.numel() and not item.is_meta]
         if not parameters:
             return None
         stride = max(1, len(parameters) // 12)

@@ -1,4 +1,9 @@
-"""PyTorch: values that are read from tensors, once a training has begun, and as long as nothing is compiled."""
+"""PyTorch: values that are read from tensors, once a training has begun, and as long as nothing is compiled.
+
+Only of torch.Tensor and its parameters: a class of tensors of somebody else's may answer for its methods itself, and
+would be asked by us. Copies to the host (`cpu`, `to`) are left alone; and as these have waited, nothing is said of
+what is read from a copy where the training is on an accelerator.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,6 @@ _PLAIN = {
     "__bool__": "a condition",
 }
 _OF_OTHERS = {"__repr__": "print()", "__format__": "a formatted text"}
-_COPIES = {"cpu": ".cpu()", "to": ".to()"}  # only where there is an accelerator: on a CPU they read nothing
 
 
 class ReadsOfTorch:
@@ -28,25 +32,26 @@ class ReadsOfTorch:
 
     def __init__(self, agent: Agent, torch: Any) -> None:
         self._tensor = torch.Tensor
-        self._reads = Reads(agent, "torch", self._device)
+        self._unseen = torch._C.DisableTorchFunction
+        self._reads = Reads(agent, "torch", self._device, (torch.Tensor, torch.nn.Parameter))
         self._off = self._on = False
+        self._on_host = True  # the training is
 
     def begin(self, loop: Loop) -> None:
         """The first step was made. Called again in a fork, where everything is in place."""
         if self._off or self._on:
             return
         self._on = True
+        self._on_host = loop.device == "cpu"
         self._reads.watch_all(self._tensor, _PLAIN, _OF_OTHERS)
-        if loop.device != "cpu":
-            for name, how in _COPIES.items():
-                self._reads.watch(self._tensor, name, how)
 
     def give_up(self) -> None:
         """The program compiles: a Python function in the place of a method breaks a graph in two more often."""
         self._off = True
         self._reads.leave()
 
-    def _device(self, value: Any, result: Any) -> str | None:
-        if not isinstance(result, self._tensor):
-            return "cpu" if value.is_cpu else str(value.device)
-        return None if value.is_cpu or not result.is_cpu else str(value.device)
+    def _device(self, value: Any, _result: Any) -> str | None:
+        with self._unseen():  # by modes of the program, which are told of every question
+            if not value.is_cpu:
+                return str(value.device)
+        return "cpu" if self._on_host else None

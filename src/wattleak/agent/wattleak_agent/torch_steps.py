@@ -30,7 +30,7 @@ class Optimizers:
         self._agent = agent
         self._torch = torch
         self.steps: Steps = steps_of(agent)
-        self.steps.sizes.append(_sizes(torch.Tensor))
+        self.steps.sizes.append(_sizes(torch.Tensor, torch._C.DisableTorchFunction))
         self.steps.device_reader = self._device
         self.loop: Loop | None = None  # of the step that was made last
         self._begun_s = 0.0
@@ -91,16 +91,17 @@ class Optimizers:
             }
 
 
-def _sizes(tensor: type) -> Callable[[Any], tuple[int, int, bool] | None]:
+def _sizes(tensor: type, unseen: Callable[[], Any]) -> Callable[[Any], tuple[int, int, bool] | None]:
     def sizes(value: Any) -> tuple[int, int, bool] | None:
         if not isinstance(value, tensor):
             return None
-        try:
-            storage = value.untyped_storage()  # type: ignore[attr-defined]
-            size = storage.data_ptr() or id(value), storage.nbytes()
-        except Exception:  # sparse, fake, of another device type: no memory that could be told
-            size = id(value), 0
-        return size[0], size[1], value.grad_fn is not None  # type: ignore[attr-defined]
+        with unseen():  # by classes and modes of the program, which are told of every question
+            try:
+                storage = value.untyped_storage()  # type: ignore[attr-defined]
+                size = storage.data_ptr() or id(value), storage.nbytes()
+            except Exception:  # sparse, fake, of another device type: no memory that could be told
+                size = id(value), 0
+            return size[0], size[1], value.grad_fn is not None  # type: ignore[attr-defined]
 
     return sizes
 
