@@ -11,6 +11,7 @@ import io
 import json
 import random
 import sys
+import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -399,6 +400,26 @@ def lying() -> bytes:
     return bytes(data)
 
 
+def packed_by(method: int) -> bytes:
+    """A member that unpacks to a hundred thousand times its size, at once."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("MANIFEST.json", b"0" * 50_000_000)
+    return out.getvalue()
+
+
+MANIFEST_OF_ONE = b'{"kind": "evidence", "files": {"a.json": {"sha256": ""}}, "subject": {"kind": "run", "id": "a"}}'
+
+
+def misnamed() -> bytes:
+    """A member whose own name is not the text that the table of contents says it is."""
+    data = bytearray(zip_of(**{"a.json": b"{}", "MANIFEST.json": MANIFEST_OF_ONE}))
+    at = data.index(b"PK\x01\x02")
+    data[at + 9] |= 0x08  # names are UTF-8
+    data[30:36] = b"\xff" * 6
+    return bytes(data)
+
+
 class TestHostile:
     @pytest.mark.parametrize(
         "data",
@@ -418,10 +439,12 @@ class TestHostile:
             link(),
             bomb(),
             lying(),
+            packed_by(zipfile.ZIP_BZIP2),
+            packed_by(zipfile.ZIP_LZMA),
         ],
         ids=[
             *("empty", "begun", "junk", "no-member", "climbs", "absolute", "backslash", "dot", "deep", "no-manifest"),
-            *("wrong-types", "long-number", "link", "bomb", "lying"),
+            *("wrong-types", "long-number", "link", "bomb", "lying", "bzip2", "lzma"),
         ],
     )
     def test_what_is_no_bundle_gives_one_clear_error(self, tmp_path: Path, data: bytes) -> None:
@@ -435,6 +458,23 @@ class TestHostile:
         assert done.stderr.count("\n") == 2  # the error and its remedy
         assert done.stderr.startswith("wattleak: error: ")
         assert sorted(path.name for path in tmp_path.parent.iterdir()) == before
+
+    @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    def test_what_unpacks_without_a_limit_is_not_unpacked(self, tmp_path: Path, method: int) -> None:
+        (tmp_path / "x.zip").write_bytes(packed_by(method))
+
+        tracemalloc.start()
+        with pytest.raises(UsageError, match="compressed in a way that no bundle is"):
+            Bundle(tmp_path / "x.zip")
+        _, most_b = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most_b < 10_000_000
+
+    def test_a_broken_member_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "x.zip").write_bytes(misnamed())
+
+        with Bundle(tmp_path / "x.zip") as bundle, pytest.raises(UsageError, match=r"x\.zip: a\.json is damaged"):
+            bundle.read("a.json")
 
     def test_two_members_of_one_name(self, tmp_path: Path) -> None:
         (tmp_path / "x.zip").write_bytes(twice())

@@ -2,7 +2,8 @@
 
 Nothing is unpacked by the names that stand in it. A member's name is a plain relative path of few characters, no name
 comes twice, no member is larger than it says, and all together stay below a limit: what a zip bomb would need is
-refused before it is unpacked.
+refused before it is unpacked. So are other ways to compress than deflate: of them zipfile unpacks whole pieces at once,
+however large they become.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Self
@@ -29,6 +31,12 @@ LARGEST_TOTAL_B = 4 << 30
 """A week of readings of one run is a few megabytes (docs/results): a thousand such runs fit."""
 
 _NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*){0,4}")
+_COMPRESSED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_BROKEN = (
+    *(OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+    *(ValueError, OverflowError, NotImplementedError, RuntimeError),
+)
+"""What zipfile raises for bytes that are no zip, or no longer one."""
 _SYMLINK, _KIND = 0o120000, 0o170000
 _WITH_WATTLEAK = "it must be a file that `wattleak export` wrote"
 
@@ -43,7 +51,7 @@ class Bundle:
             members = self._zip.infolist()
         except FileNotFoundError:
             raise UsageError(f"there is no file {path}", "wattleak export ID writes one") from None
-        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError) as error:
+        except _BROKEN as error:
             raise UsageError(f"{path} is no evidence bundle, or not a whole one: {error}", _WITH_WATTLEAK) from error
         try:
             self._members = self._checked(members)
@@ -81,7 +89,7 @@ class Bundle:
         try:
             with self._zip.open(info) as member:
                 data = member.read(info.file_size + 1)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except _BROKEN as error:
             raise UsageError(f"{self.path}: {name} is damaged: {error}", _WITH_WATTLEAK) from error
         if len(data) != info.file_size:
             raise UsageError(f"{self.path}: {name} is not as large as it says", _WITH_WATTLEAK)
@@ -109,6 +117,8 @@ class Bundle:
                 raise UsageError(f"{self.path} has two members called {shown}", _WITH_WATTLEAK)
             if (info.external_attr >> 16) & _KIND == _SYMLINK or info.flag_bits & 1:
                 raise UsageError(f"{self.path}: {shown} is a link or encrypted", _WITH_WATTLEAK)
+            if info.compress_type not in _COMPRESSED:
+                raise UsageError(f"{self.path}: {shown} is compressed in a way that no bundle is", _WITH_WATTLEAK)
             if info.file_size > LARGEST_MEMBER_B:
                 raise UsageError(f"{self.path}: {shown} is too large", _WITH_WATTLEAK)
             found[info.filename] = info
