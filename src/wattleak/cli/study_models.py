@@ -108,12 +108,13 @@ def _plans(args: Namespace, settings: Settings) -> list[Plan]:
 
     models = only(args.only, MODELS, lambda model: model.name)
     asked = read_around(args, settings).short
-    warmups = settings.warmups if args.warmups is not None else 1
+    warmups = settings.warmups if args.warmups is not None else 0  # a run's own first step is not counted
     own_blocks = settings.blocks if args.blocks is not None else None
     words: tuple[str, ...]
     if args.full:
         words = ("--epochs", "5")
-        return [Plan("training", "fine-tuning of all", models, words, own_blocks or 5, warmups)]
+        warm = warmups if args.warmups is not None else 1
+        return [Plan("training", "fine-tuning of all", models, words, own_blocks or 5, warm)]
     steps = Plan(
         "steps",
         "what a step costs",
@@ -125,9 +126,8 @@ def _plans(args: Namespace, settings: Settings) -> list[Plan]:
     )
     smallest = tuple(sorted(models, key=lambda model: model.gmacs)[:2])
     least = max(model.least for model in smallest)
-    words = ("--image-size", str(least), "--train-images", "480", "--epochs", "2", "--batch", "32")
-    warm = warmups if args.warmups is not None else 0
-    real = Plan("training", "fine-tuning of the two smallest", smallest, words, own_blocks or 6, warm)
+    words = ("--image-size", str(least), "--train-images", "320", "--epochs", "2", "--batch", "32")
+    real = Plan("training", "fine-tuning of the two smallest", smallest, words, own_blocks or 6, warmups)
     return [steps, real]
 
 
