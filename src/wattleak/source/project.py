@@ -2,6 +2,9 @@
 
 Forward, an import is followed to any file below the root of the project, scanned or not. Backward (who calls this?)
 only the scanned files are looked at. Files are parsed when something asks for them.
+
+Of a file that was read a digest stays, and what may be needed again as far as there is room: parsed modules, and the
+text of Python in which names are looked for. What finds no room is read again.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattleak.source.module import Module, Problem
+from wattleak.source.notebook import code_of
 from wattleak.source.reading import NOTEBOOK_SUFFIX, bytes_of, module_of, notebook_of
 
 if TYPE_CHECKING:
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
     from wattleak.source.calls import Located, Site
 
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", ".hg")
-_KEPT = 500  # parsed modules; a tree takes some fifty times the memory of its text
+_KEPT = 500  # parsed modules
+_KEPT_B = 512_000_000  # that they take, about
+_TREE = 50  # a tree takes so many times the memory of its text
+_SEARCHED_B = 256_000_000  # texts in which names are looked for
+_LARGE_NOTEBOOK_B = 200_000  # of a larger one only the code is kept, as it is mostly pictures
 
 
 class Project:
@@ -30,8 +38,11 @@ class Project:
 
     def __init__(self, files: Iterable[Path] = ()) -> None:
         self._files = [Path(os.path.realpath(path)) for path in files]
-        self._texts: dict[Path, bytes | None] = {}
+        self._digests: dict[Path, str | None] = {}
+        self._texts: dict[Path, bytes] = {}
+        self._texts_b = 0
         self._modules: OrderedDict[Path, Module | None] = OrderedDict()
+        self._modules_b = 0
         self._found: dict[tuple[Path, str], Path | None] = {}
         self._holding: dict[str, list[Path]] = {}
         self._fingerprint = ""
@@ -59,7 +70,7 @@ class Project:
         if path in self._modules:
             self._modules.move_to_end(path)
             return self._modules[path]
-        data = self._data(path)
+        data = _data(path)
         parsed: Module | None = None
         if data is not None:
             if path.suffix == NOTEBOOK_SUFFIX:
@@ -104,7 +115,7 @@ class Project:
         if name not in self._holding:
             word = name.encode()
             python = (path for path in self._files if path.suffix in {".py", ".pyw", NOTEBOOK_SUFFIX})
-            self._holding[name] = [path for path in python if word in (self._data(path) or b"")]
+            self._holding[name] = [path for path in python if word in self._searched(path)]
         for path in self._holding[name]:
             module = self.module_at(path)
             if module is not None:
@@ -112,8 +123,11 @@ class Project:
 
     def content_of(self, path: Path) -> str | None:
         """Return a digest of a file; None: it does not exist or cannot be read."""
-        data = self._data(Path(os.path.realpath(path)))
-        return None if data is None else hashlib.sha256(data).hexdigest()
+        path = Path(os.path.realpath(path))
+        if path not in self._digests:
+            data = _data(path)
+            self._digests[path] = None if data is None else hashlib.sha256(data).hexdigest()
+        return self._digests[path]
 
     def fingerprint(self) -> str:
         """Return a digest of all scanned files together."""
@@ -125,16 +139,20 @@ class Project:
         return self._fingerprint
 
     def _keep(self, path: Path, module: Module | None) -> None:
+        self._modules_b += _memory_b(module) - _memory_b(self._modules.pop(path, None))
         self._modules[path] = module
-        self._modules.move_to_end(path)
-        while len(self._modules) > _KEPT:
-            self._modules.popitem(last=False)
+        while len(self._modules) > 1 and (len(self._modules) > _KEPT or self._modules_b > _KEPT_B):
+            self._modules_b -= _memory_b(self._modules.popitem(last=False)[1])
 
-    def _data(self, path: Path) -> bytes | None:
-        if path not in self._texts:
-            data = bytes_of(path)
-            self._texts[path] = None if isinstance(data, Problem) else data
-        return self._texts[path]
+    def _searched(self, path: Path) -> bytes:
+        """Return the text of a file in which names are looked for; nothing where it cannot be read."""
+        if path in self._texts:
+            return self._texts[path]
+        text = _python_in(path)
+        if self._texts_b + len(text) <= _SEARCHED_B:
+            self._texts[path] = text
+            self._texts_b += len(text)
+        return text
 
     def _step(self, folder: Path, part: str) -> Path | None:
         """Return what `import part` finds in a folder: a file, or a folder with or without an __init__.py."""
@@ -147,6 +165,26 @@ class Project:
             )
         self.asked.update({folder / f"{part}.py", folder / part / "__init__.py"})
         return self._found[key]
+
+
+def _data(path: Path) -> bytes | None:
+    data = bytes_of(path)
+    return None if isinstance(data, Problem) else data
+
+
+def _python_in(path: Path) -> bytes:
+    data = _data(path) or b""
+    if path.suffix != NOTEBOOK_SUFFIX or len(data) <= _LARGE_NOTEBOOK_B:
+        return data
+    code = code_of(data.decode("utf-8-sig", "replace"), path)
+    return b"" if isinstance(code, Problem) else code.python.encode("utf-8", "surrogatepass")
+
+
+def _memory_b(module: Module | None) -> int:
+    """Return about how much of it a module takes."""
+    if module is None:
+        return 0
+    return _TREE * len(module.text) + (len(module.notebook.text) if module.notebook else 0)
 
 
 def project_root(folder: Path) -> Path:
