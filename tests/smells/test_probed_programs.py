@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,9 @@ def torch(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 @pytest.fixture(scope="module")
 def keras(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     from tests.conftest import CommandLine
+
+    if find_spec("tensorflow") is None or find_spec("keras") is None:
+        pytest.skip("needs Keras on TensorFlow (make test-full installs them)")
 
     return Seen(CommandLine(tmp_path_factory.mktemp("keras")), "keras", "tensorflow,keras", ("bad", "good"))
 
