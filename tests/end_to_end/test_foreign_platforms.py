@@ -21,7 +21,10 @@ PLATFORMS = pytest.mark.parametrize("platform", ["win32", "darwin"])
 
 # Programs that train, as a user's do, and what Python itself imports when it starts.
 NOT_OURS = {"bad.py", "good.py", "__main__.py", "sitecustomize.py"}
-FRAMEWORK = re.compile(r"^(?:import|from) (?:PIL|jax|keras|pyarrow|tensorflow|torch)\b", re.MULTILINE)
+FRAMEWORK = re.compile(
+    r"^(?:import|from) (?:PIL|jax|keras|pyarrow|tensorflow|torch|wattleak\.workloads\.data_pipeline\.pictures)\b",
+    re.MULTILINE,
+)
 
 
 def modules() -> list[str]:
