@@ -20,16 +20,12 @@ _BESIDE_S = 1.0  # the second beside what no reading covers
 
 def cpu_seconds(samples: Sequence[Sample], start_s: float, end_s: float) -> float:
     """CPU-seconds of the tree over a window, linear between samples."""
-    times = [sample.time_s for sample in samples]
-    totals = [sample.cpu_s for sample in samples]
-    return max(0.0, interpolate(times, totals, end_s) - interpolate(times, totals, start_s))
+    return _rise([sample.time_s for sample in samples], [sample.cpu_s for sample in samples], start_s, end_s)
 
 
 def unseen_seconds(samples: Sequence[Sample], start_s: float, end_s: float) -> float:
     """CPU-seconds that may be missing from `cpu_seconds` over a window, at most."""
-    times = [sample.time_s for sample in samples]
-    totals = [sample.unseen_s for sample in samples]
-    return max(0.0, interpolate(times, totals, end_s) - interpolate(times, totals, start_s))
+    return _rise([sample.time_s for sample in samples], [sample.unseen_s for sample in samples], start_s, end_s)
 
 
 def cpu_in(trace: Trace, stretches: Sequence[tuple[float, float]]) -> Estimate | None:
@@ -47,7 +43,7 @@ def cpu_in(trace: Trace, stretches: Sequence[tuple[float, float]]) -> Estimate |
     for start_s, end_s in stretches:
         if end_s <= times[0] or start_s >= times[-1]:
             return None
-        gained_s = max(0.0, interpolate(times, totals, end_s) - interpolate(times, totals, start_s))
+        gained_s = _rise(times, totals, start_s, end_s)
         less_s, more_s = _open(times, totals, start_s, end_s)
         processes = max(_processes(trace.samples, times, moment_s) for moment_s in (start_s, end_s))
         ticks_s = 2 * TICK_S * max(1, processes)
@@ -57,6 +53,11 @@ def cpu_in(trace: Trace, stretches: Sequence[tuple[float, float]]) -> Estimate |
         low_s += max(0.0, gained_s - less_s - ticks_s)
         high_s += min(gained_s + more_s + ticks_s + beyond_s, most_s)
     return Estimate(value_s, low_s, high_s, Origin.COUNTER)
+
+
+def _rise(times: Sequence[float], totals: Sequence[float], start_s: float, end_s: float) -> float:
+    """What a running total gains over a window, linear between readings; never below nothing."""
+    return max(0.0, interpolate(times, totals, end_s) - interpolate(times, totals, start_s))
 
 
 def _open(times: Sequence[float], totals: Sequence[float], start_s: float, end_s: float) -> tuple[float, float]:

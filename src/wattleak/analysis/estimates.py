@@ -40,6 +40,17 @@ def summed(estimates: Iterable[Estimate]) -> Estimate | None:
     )
 
 
+def summed_if_all_known(parts: Sequence[Estimate | None]) -> Estimate | None:
+    """`summed`, but None where a part is missing: it would be counted as nothing."""
+    known = [part for part in parts if part is not None]
+    return summed(known) if len(known) == len(parts) else None
+
+
+def by_time(whole: Estimate, share: float) -> Estimate:
+    """A part that is known by its share of the time alone: modelled, up to twice that share and down to nothing."""
+    return Estimate(whole.value * share, 0.0, min(whole.high, 2.0 * whole.high * share), Origin.MODELLED)
+
+
 def middle(estimates: Sequence[Estimate | None]) -> Estimate | None:
     """Median of the values and of both ends, over runs; None where a run has none."""
     from statistics import median  # noqa: PLC0415 - decimals and fractions: a recording that begins does without

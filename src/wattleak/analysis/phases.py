@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wattleak.analysis.attribution import attribute
-from wattleak.model import Estimate, Origin, Phase
+from wattleak.analysis.estimates import by_time, summed_if_all_known
+from wattleak.model import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattleak.model import Trace
+    from wattleak.model import Estimate, Trace
 
 _MOST_MOMENTS = 200  # attributed one by one
 _RESOLVED = 2.0  # samples that a moment must span on average to be read from the trace
@@ -92,15 +93,8 @@ def _phase(trace: Trace, item: Noted, stretch: tuple[float, float], whole_s: flo
 
 def _energy(trace: Trace, item: Noted, stretch: tuple[float, float]) -> tuple[Estimate | None, bool]:
     if item.moments and len(item.moments) <= _MOST_MOMENTS and _is_resolved(trace, item.moments):
-        parts = [attribute(trace, start_s, end_s).total_j for start_s, end_s in item.moments]
-        known = [part for part in parts if part is not None]
-        if known and len(known) == len(parts):
-            total = Estimate(
-                sum(part.value for part in known),
-                sum(part.low for part in known),
-                sum(part.high for part in known),
-                known[0].origin,
-            )
+        total = summed_if_all_known([attribute(trace, start_s, end_s).total_j for start_s, end_s in item.moments])
+        if total is not None:
             return total, True
     return _split_by_time(trace, item.duration_s, *stretch), False
 
@@ -115,5 +109,4 @@ def _split_by_time(trace: Trace, duration_s: float, start_s: float, end_s: float
     whole = attribute(trace, start_s, end_s).total_j
     if whole is None or end_s <= start_s:
         return None
-    share = min(1.0, duration_s / (end_s - start_s))
-    return Estimate(whole.value * share, 0.0, min(whole.high, 2.0 * whole.high * share), Origin.MODELLED)
+    return by_time(whole, min(1.0, duration_s / (end_s - start_s)))

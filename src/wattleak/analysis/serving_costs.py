@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wattleak.analysis.blocks import counting_blocks
 from wattleak.analysis.cpu_time import TICK_S
-from wattleak.analysis.estimates import middle, scaled, summed
+from wattleak.analysis.estimates import middle, scaled, summed_if_all_known
 from wattleak.analysis.plane import Candidate, Mean, mean_cost
 from wattleak.analysis.serving import (
     FIRST_ANSWER,
@@ -155,7 +155,7 @@ def waiting_energy(
         item.waiting_j if item.channel.part is Part.GPU else scaled(item.energy_j, share)
         for item in measured or attributed
     ]
-    return None if any(part is None for part in parts) else summed(part for part in parts if part is not None)
+    return summed_if_all_known(parts)
 
 
 def serving_cost(setting: Setting, stretches: Sequence[Stretch]) -> ServingCost:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from wattleak.analysis.attribution import attribute
 from wattleak.analysis.cpu_time import cpu_in
-from wattleak.model import Estimate, Origin, StepCost
+from wattleak.analysis.estimates import by_time, scaled, summed_if_all_known
+from wattleak.model import StepCost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattleak.model import StepRun, Trace
+    from wattleak.model import Estimate, StepRun, Trace
 
 _MOST_STRETCHES = 64  # attributed one by one; more are attributed as one, and shared out by time
 
@@ -93,26 +94,12 @@ def _energy(trace: Trace, stretches: list[tuple[float, float]], covered_s: float
     if len(stretches) > _MOST_STRETCHES:
         whole_s = stretches[-1][1] - stretches[0][0]
         return _by_time(attribute(trace, stretches[0][0], stretches[-1][1]).total_j, covered_s / whole_s)
-    found = [attribute(trace, start_s, end_s).total_j for start_s, end_s in stretches]
-    parts = [part for part in found if part is not None]
-    if not parts or len(parts) < len(found):
-        return None  # a part that is missing would be counted as nothing
-    return Estimate(
-        sum(part.value for part in parts),
-        sum(part.low for part in parts),
-        sum(part.high for part in parts),
-        parts[0].origin,
-    )
+    return summed_if_all_known([attribute(trace, start_s, end_s).total_j for start_s, end_s in stretches])
 
 
 def _by_time(whole: Estimate | None, share: float) -> Estimate | None:
-    """A part that is known by its share of the time alone: up to twice that, and down to nothing."""
-    if whole is None or share >= 1.0:
-        return whole
-    return Estimate(whole.value * share, 0.0, min(whole.high, 2.0 * whole.high * share), Origin.MODELLED)
+    return whole if whole is None or share >= 1.0 else by_time(whole, share)
 
 
 def _scaled(estimate: Estimate | None, factor: float) -> Estimate | None:
-    if estimate is None:
-        return None
-    return Estimate(estimate.value * factor, estimate.low * factor, estimate.high * factor, estimate.origin)
+    return None if estimate is None else scaled(estimate, factor)

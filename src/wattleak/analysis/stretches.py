@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wattleak.analysis.estimates import summed
+from wattleak.analysis.estimates import summed_if_all_known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +28,8 @@ def of_span(span: SpanCost) -> Stretch:
 
 def together(parts: Sequence[Stretch]) -> Stretch:
     """Their sum; its energy is known where that of every part is."""
-    energies = [part.energy_j for part in parts]
-    known = [energy for energy in energies if energy is not None]
     return Stretch(
         sum(part.duration_s for part in parts),
         sum(part.cpu_s for part in parts),
-        summed(known) if len(known) == len(energies) else None,
+        summed_if_all_known([part.energy_j for part in parts]),
     )
