@@ -14,15 +14,9 @@ from wattleak.reports.observed import places_seen
 from wattleak.reports.story import ComparisonRow, ComparisonStory, Line, PairStory, distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from wattleak.model import (
-        Comparison,
-        Experiment,
-        MetricComparison,
-        PairComparison,
-        QualityComparison,
-    )
+    from wattleak.model import Comparison, Experiment, MetricComparison, PairComparison, QualityComparison
 
 _FEWEST_FOR_A_SPREAD = 6  # blocks, below which their spread is a guess
 
@@ -96,26 +90,49 @@ def _control(comparison: Comparison) -> tuple[str, ...]:
     return (f"reference program: {said}, farthest {units.percent(check.largest)}, {trend}",)
 
 
-def _tell_pair(experiment: Experiment, pair: PairComparison) -> PairStory:
-    rows = [
-        _row(pair.metrics[name], primary=name == pair.primary_metric)
-        for name in words.reading_order(list(pair.metrics), pair.primary_metric)
-        if not words.is_repeated(pair.metrics, name, pair.primary_metric)
-    ]
+def pair_story(
+    pair: PairComparison,
+    names: Iterable[str],
+    *,
+    sentence: str,
+    quality: str,
+    remark: str | None,
+    lines: Iterable[Line],
+    quality_measured: bool = True,
+) -> PairStory:
+    """One candidate against the reference, with the metrics of those names and, where both have it, their quality."""
+    rows = [_row(pair.metrics[name], primary=name == pair.primary_metric) for name in names]
     if pair.quality.metric is not None and pair.quality.reference is not None and pair.quality.candidate is not None:
-        rows.append(_quality_row(pair.quality, pair.quality.reference, pair.quality.candidate))
+        shown = _quality_row(pair.quality, pair.quality.reference, pair.quality.candidate, measured=quality_measured)
+        rows.append(shown)
     return PairStory(
         reference=pair.reference,
         candidate=pair.candidate,
         verdict=pair.verdict,
         headline=words.headline(pair),
         grade=str(pair.grade.value),
-        sentence=words.sentence(pair),
+        sentence=sentence,
         level=units.margin(pair.level),
         rows=tuple(rows),
-        quality=words.quality_sentence(pair.quality),
+        quality=quality,
         quality_is_a_warning=pair.quality.state
         in {QualityState.WORSE, QualityState.UNDECIDED, QualityState.NOT_MEASURED},
+        remark=remark,
+        lines=tuple(lines),
+        doubts=pair.doubts,
+    )
+
+
+def _tell_pair(experiment: Experiment, pair: PairComparison) -> PairStory:
+    return pair_story(
+        pair,
+        (
+            name
+            for name in words.reading_order(list(pair.metrics), pair.primary_metric)
+            if not words.is_repeated(pair.metrics, name, pair.primary_metric)
+        ),
+        sentence=words.sentence(pair),
+        quality=words.quality_sentence(pair.quality),
         remark=words.energy_remark(pair),
         lines=(
             *_difference(experiment, pair.candidate),
@@ -123,7 +140,6 @@ def _tell_pair(experiment: Experiment, pair: PairComparison) -> PairStory:
             *_agreement(experiment, pair),
             Line("grade", f"{pair.grade.value}: {words.GRADES[pair.grade]}"),
         ),
-        doubts=pair.doubts,
     )
 
 
@@ -152,13 +168,13 @@ def _row(metric: MetricComparison, *, primary: bool) -> ComparisonRow:
     )
 
 
-def _quality_row(quality: QualityComparison, reference: float, candidate: float) -> ComparisonRow:
+def _quality_row(quality: QualityComparison, reference: float, candidate: float, *, measured: bool) -> ComparisonRow:
     before, after = units.figures((reference, candidate))
     change, interval = "", ""
     if quality.difference is not None:
         change, interval = units.difference(quality.difference, quality.low, quality.high)
     note = f"quality, difference: {quality.state.value.replace('_', ' ')}"
-    return ComparisonRow(str(quality.metric), before, after, change, interval, note)
+    return ComparisonRow(str(quality.metric), before, after, change, interval, note, measured=measured)
 
 
 def _agreement(experiment: Experiment, pair: PairComparison) -> tuple[Line, ...]:

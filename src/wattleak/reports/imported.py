@@ -9,14 +9,16 @@ from wattleak.archive.imported import RunOrder
 from wattleak.documents import envelope, pair_document
 from wattleak.model import QualityState
 from wattleak.reports import markdown, text, units, words
-from wattleak.reports.story import ComparisonRow, ComparisonStory, Line, PairStory
+from wattleak.reports.comparison_story import pair_story
+from wattleak.reports.story import ComparisonStory, Line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wattleak.archive.imported import DeviceEnergy, PowerLog
     from wattleak.archive.judging import ImportedComparison
-    from wattleak.model import MetricComparison, PairComparison, QualityComparison
+    from wattleak.model import PairComparison, QualityComparison
+    from wattleak.reports.story import PairStory
     from wattleak.reports.style import Style
 
 _ORDERS = {
@@ -136,25 +138,14 @@ def _aside(found: ImportedComparison) -> str:
 
 
 def _pair(pair: PairComparison, runs: Mapping[str, int]) -> PairStory:
-    order = [pair.primary_metric, *(name for name in pair.metrics if name != pair.primary_metric)]
-    rows = [_row(pair.metrics[name], primary=name == pair.primary_metric) for name in order if name in pair.metrics]
-    if pair.quality.reference is not None and pair.quality.candidate is not None:
-        rows.append(_quality_row(pair.quality, pair.quality.reference, pair.quality.candidate))
-    return PairStory(
-        reference=pair.reference,
-        candidate=pair.candidate,
-        verdict=pair.verdict,
-        headline=words.headline(pair),
-        grade=str(pair.grade.value),
+    return pair_story(
+        pair,
+        sorted(pair.metrics, key=lambda name: name != pair.primary_metric),
         sentence=_sentence(pair, runs),
-        level=units.margin(pair.level),
-        rows=tuple(rows),
         quality=_quality(pair.quality),
-        quality_is_a_warning=pair.quality.state
-        in {QualityState.WORSE, QualityState.UNDECIDED, QualityState.NOT_MEASURED},
         remark=_QUOTED,
         lines=(*_test(pair), Line("grade", _GRADE)),
-        doubts=pair.doubts,
+        quality_measured=False,
     )
 
 
@@ -170,23 +161,6 @@ def _sentence(pair: PairComparison, runs: Mapping[str, int]) -> str:
         f"The change in {words.noun(primary.name)} from {pair.reference} to {pair.candidate} looks like {change}, and "
         f"{runs[pair.reference]} against {words.count(runs[pair.candidate], 'run')} give it no interval."
     )
-
-
-def _row(metric: MetricComparison, *, primary: bool) -> ComparisonRow:
-    before, after = units.same_unit((metric.reference, metric.candidate), words.unit(metric.name))
-    change, interval = "", ""
-    if metric.change is not None:
-        change, interval = units.change_with_interval(metric.change, metric.low, metric.high)
-    return ComparisonRow(
-        words.title(metric.name), before, after, change, interval, words.origin_note(metric), primary, measured=False
-    )
-
-
-def _quality_row(quality: QualityComparison, reference: float, candidate: float) -> ComparisonRow:
-    before, after = units.figures((reference, candidate))
-    change, interval = units.difference(quality.difference or 0.0, quality.low, quality.high)
-    note = f"quality, difference: {quality.state.value.replace('_', ' ')}"
-    return ComparisonRow(str(quality.metric), before, after, change, interval, note, measured=False)
 
 
 def _quality(quality: QualityComparison) -> str:
