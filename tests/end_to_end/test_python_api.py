@@ -34,6 +34,18 @@ def run(folder: Path, text: str, **env: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def under_measure(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    (folder / "train.py").write_text(text)
+    return subprocess.run(
+        [sys.executable, "-m", "wattleak", "measure", "-q", "--", sys.executable, "train.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=25,
+    )
+
+
 def answer(folder: Path, text: str, **env: str) -> Any:
     done = run(folder, text, **env)
     assert done.returncode == 0, done.stderr
@@ -199,14 +211,7 @@ try:
 except OwnFailure as failure:
     print(failure)
 """
-    (tmp_path / "train.py").write_text(program)
-    done = subprocess.run(
-        [sys.executable, "-m", "wattleak", "measure", "-q", "--", sys.executable, "train.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = under_measure(tmp_path, program)
 
     assert done.returncode == 0
     assert "trained" in done.stdout
@@ -249,15 +254,7 @@ with wattleak.measure("more"): time.sleep(0.2)
     ],
 )
 def test_a_recorder_that_dies_or_stops_while_it_is_asked_costs_no_work(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "train.py").write_text(HEAD + text)
-    done = subprocess.run(
-        [sys.executable, "-m", "wattleak", "measure", "-q", "--", sys.executable, "train.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=25,
-    )
+    done = under_measure(tmp_path, HEAD + text)
 
     assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr
     assert said in done.stderr
