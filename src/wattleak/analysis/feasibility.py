@@ -13,6 +13,8 @@ from wattleak.model import Interval, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wattleak.model import Design
+
 _NEVER = 10_000  # blocks; beyond that an answer would be a joke
 _SIGNED_RANK_EFFICIENCY = 3.0 / math.pi  # of Wilcoxon against t for normal differences (Pitman; Hodges, Lehmann 1956)
 
@@ -44,6 +46,16 @@ def blocks_needed(level: float, candidates: int) -> int:
     while 2.0 ** (1 - blocks) > error:
         blocks += 1
     return blocks
+
+
+def too_few_blocks(design: Design) -> tuple[int, int] | None:
+    """Return the planned blocks and the fewest needed, where the plan can never reach its level; None where it can.
+
+    Raises:
+        UsageError: see `adjusted_level`.
+    """
+    blocks, needed = design.blocks * design.sessions, blocks_needed(design.level, max(1, len(design.variants) - 1))
+    return (blocks, needed) if blocks < needed else None
 
 
 def further_blocks(

@@ -165,7 +165,7 @@ def _announce(plan: Plan, args: Namespace) -> None:
     """Say what begins, on standard error; the id first, so that an interrupted experiment can be resumed."""
     if args.quiet:
         return
-    from wattleak.analysis.feasibility import blocks_needed
+    from wattleak.analysis.feasibility import too_few_blocks
     from wattleak.reports.words import count, order_in_words
 
     design = plan.design
@@ -184,9 +184,8 @@ def _announce(plan: Plan, args: Namespace) -> None:
             file=sys.stderr,
         )
         return
-    needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
-    blocks = design.blocks * design.sessions
-    if blocks < needed:
+    if too_few := too_few_blocks(design):
+        blocks, needed = too_few
         print(f"  {blocks} blocks can never give a verdict: it takes {needed}", file=sys.stderr)
 
 

@@ -125,7 +125,7 @@ def dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace, pla
     """Print the run table and what it will cost; refuse a plan that could never reach its level."""
     import json
 
-    from wattleak.analysis.feasibility import blocks_needed
+    from wattleak.analysis.feasibility import too_few_blocks
     from wattleak.cli.protocol import hours
     from wattleak.documents import plan_document
     from wattleak.experiment.design import redacted
@@ -133,9 +133,9 @@ def dry_run(store: SqliteStore, plan: Plan, probed: Probed, args: Namespace, pla
     from wattleak.reports.plan import render_plan
 
     design = plan.design
-    needed = blocks_needed(design.level, max(1, len(design.variants) - 1))
-    blocks = design.blocks * design.sessions
-    if blocks < needed and design.search is None:
+    too_few = too_few_blocks(design)
+    if too_few and design.search is None:
+        blocks, needed = too_few
         raise UsageError(
             f"{blocks} blocks can never reach a {design.level:.0%} interval for {len(design.variants)} variants",
             f"--blocks {-(-needed // design.sessions)} is the least",
