@@ -16,11 +16,16 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wattleak
 from benchmarks import page
-from wattleak.analysis.effect import Change, paired_change
+from benchmarks.loops import loop_change
+from wattleak.analysis.verdict import decide
+from wattleak.reports.words import VERDICTS
+
+if TYPE_CHECKING:
+    from wattleak.analysis.effect import Change
 
 BLOCKS = int(os.environ.get("AGENT_COST_BLOCKS", "100"))
 STEPS = int(os.environ.get("AGENT_COST_STEPS", "600"))
@@ -108,22 +113,8 @@ def compared(name: str, program: str) -> Found:
     document: dict[str, Any] = json.loads(done.stdout)
     told = [run["quality"] for run in document["runs"] if run["quality"]]
     pace = statistics.median(60 * one["steps"] / one["loop_s"] for one in told)
-    return Found(document, loop_change(document), pace, statistics.median(noted))
-
-
-def loop_change(document: dict[str, Any]) -> Change:
-    """The change of the seconds of the training loop, paired by block."""
     names = [variant["name"] for variant in document["design"]["variants"]]
-    without, with_it = (
-        {
-            run["block"]: run["quality"]["loop_s"]
-            for run in document["runs"]
-            if run["variant"] == name and run["block"] >= 0 and run["quality"] and not run["failure"]
-        }
-        for name in names
-    )
-    both = sorted(without.keys() & with_it.keys())
-    return paired_change([without[block] for block in both], [with_it[block] for block in both], 0.95)
+    return Found(document, loop_change(document, *names), pace, statistics.median(noted))
 
 
 def boot_ms() -> tuple[float, float]:
@@ -168,22 +159,11 @@ def row(name: str, found: Found) -> list[str]:
         name,
         f"{found.pace:,.0f}",
         changed(loop.change, loop.low, loop.high),
-        verdict(loop),
+        VERDICTS[decide(loop, BUDGET)],
         changed(cpu["change"], cpu["low"], cpu["high"]),
         f"{changed(memory['change'], memory['low'], memory['high'])}, {more_mib:+.1f} MiB",
         f"{found.noted_b / 1024:.0f} KiB",
     ]
-
-
-def verdict(loop: Change) -> str:
-    """As `compare` decides: by the interval, against the smallest effect that matters."""
-    if loop.low is None or loop.high is None:
-        return "NOT ENOUGH RUNS"
-    if loop.low > -BUDGET and loop.high < BUDGET:
-        return "EQUAL"
-    if loop.low > BUDGET:
-        return "COSTS MORE"
-    return "SAVING" if loop.high < -BUDGET else "NOT ENOUGH RUNS"
 
 
 def changed(change: float | None, low: float | None, high: float | None) -> str:

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
+from benchmarks.loops import loop_change
 from benchmarks.overhead.results import show, write_page
 from benchmarks.truth.stage import Stage, private_mounts
-from wattleak.analysis.effect import paired_change
 
 PROGRAM = Path(__file__).with_name("program.py")
 SOURCE = PROGRAM.parents[2] / "src"
@@ -194,18 +194,8 @@ def _compared(tools: list[str], steps: int, blocks: int) -> Result:
 
 
 def _loop(document: Result, tool: str) -> Result:
-    """The change of the seconds of the training loop, paired by block."""
-    none, with_it = (
-        {
-            run["block"]: run["quality"]["loop_s"]
-            for run in document["runs"]
-            if run["variant"] == name and run["quality"]
-        }
-        for name in ("none", tool)
-    )
-    both = sorted(none.keys() & with_it.keys())
-    found = paired_change([none[block] for block in both], [with_it[block] for block in both], 0.95)
-    return {"change": found.change, "low": found.low, "high": found.high, "blocks": len(both)}
+    found = loop_change(document, "none", tool)
+    return {"change": found.change, "low": found.low, "high": found.high, "blocks": found.blocks}
 
 
 PARTS = {"import": imports, "start": start, "idle": idle, "marks": marks, "beside": beside, "training": training}
