@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from wattleak.environment.inputs import find_inputs
 from wattleak.environment.interpreter import Interpreter, find_interpreter
+from wattleak.environment.search_path import search_words
 from wattleak.errors import UsageError
 from wattleak.experiment.copies import Survey, make_copy, place_of, places, survey, was_imported
 from wattleak.model import Variant
@@ -247,13 +248,7 @@ def own_folders(here: Path, python: str, env: Mapping[str, str]) -> list[Path]:
     """Folders of the user's own in which this Python looks for modules: PYTHONPATH, editable installs."""
     interpreter = find_interpreter((python,), env)
     found = [Path(folder) for folder in interpreter.own] if isinstance(interpreter, Interpreter) else []
-    return list(dict.fromkeys([*found, *(here / word for word in _search_words(env))]))
-
-
-def _search_words(env: Mapping[str, str]) -> list[str]:
-    """The entries of PYTHONPATH. An empty one is the folder that the program starts in; an empty variable has none."""
-    given = env.get("PYTHONPATH")
-    return given.split(os.pathsep) if given else []
+    return list(dict.fromkeys([*found, *(here / word for word in search_words(env))]))
 
 
 def _fixes(result: ScanResult, findings: Iterable[Finding]) -> list[Change]:
@@ -305,12 +300,12 @@ def variants(
     """
     names = [ORIGINAL, *(treatment.name for treatment in proof.treatments)]
     command = (proof.python, layout.word(script), *arguments_from(layout, arguments))
-    words = _search_words(env)
+    words = search_words(env)
     ours = own_folders(layout.here, proof.python, env)
     named = {layout.here / word for word in words}
     inside = [folder for folder in ours if folder.is_relative_to(layout.root) and folder not in named]
 
-    def search(place: Path) -> str:
+    def search(place: Path) -> dict[str, str]:
         """PYTHONPATH in its own order, then what else leads into the project. An empty entry leads into the copy."""
         mine = [
             str(layout.copied(place, layout.here / word))
@@ -318,15 +313,11 @@ def variants(
             else word
             for word in words
         ]
-        return os.pathsep.join([*mine, *(str(layout.copied(place, folder)) for folder in inside)])
+        path = os.pathsep.join([*mine, *(str(layout.copied(place, folder)) for folder in inside)])
+        return {"PYTHONPATH": path} if path != env.get("PYTHONPATH", "") else {}
 
     return tuple(
-        Variant(
-            name,
-            command,
-            {"PYTHONPATH": search(place)} if search(place) != env.get("PYTHONPATH", "") else {},
-            folder=str(layout.folder(place)),
-        )
+        Variant(name, command, search(place), folder=str(layout.folder(place)))
         for name, place in zip(names, places(layout.store, token, len(names)), strict=True)
     )
 

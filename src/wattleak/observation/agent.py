@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wattleak.environment.search_path import search_words
 from wattleak.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def agent_environment(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
     """
     target = folder.resolve() / SIGNALS
     target.mkdir(exist_ok=True)
-    # An empty entry is the folder that the program starts in; only an empty variable is none.
-    given = env.get(_SEARCH)
-    others = [entry for entry in given.split(os.pathsep) if entry != str(_AGENT)] if given else []
+    others = [word for word in search_words(env) if word != str(_AGENT)]
     return {_SEARCH: os.pathsep.join([str(_AGENT), *others]), _TARGET: str(target)}
 
 
