@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MOST = 512
 _LENGTH = "an index"  # list(batches) asks for their number, which is a tensor
 _FEWEST = 16  # steps in which a place must read before it is noted
+_getframe = sys._getframe
 _monotonic = time.monotonic
 
 
@@ -91,7 +92,7 @@ class Reads:
         agent.at_flush(self._facts, reset=self._clear)
 
     def _clear(self) -> None:
-        self._reads: dict[Any, _Read] = {}
+        self._reads: dict[tuple[int, int], _Read] = {}
         self._pending_s = self._waited_s = 0.0  # since the last step; before it
         self._step = 0
         self.calls = 0  # from the user's own code
@@ -102,6 +103,7 @@ class Reads:
         if original is None:
             return
         held = vars(owner).get(name)
+        ask = self._alone(original) if nested else original
         note = self._note
 
         @functools.wraps(original)
@@ -109,15 +111,8 @@ class Reads:
             if self._inside:
                 return original(*args, **kwargs)
             began_s = _monotonic()
-            if nested:
-                self._inside = True
-                try:
-                    result = original(*args, **kwargs)
-                finally:
-                    self._inside = False
-            else:
-                result = original(*args, **kwargs)
-            note(args[0], result, began_s, how, sys._getframe(1))
+            result = ask(*args, **kwargs)
+            note(args[0], result, began_s, how, _getframe(1))
             return result
 
         ours = _Watched(original, watched, self._kinds)
@@ -132,6 +127,16 @@ class Reads:
                 setattr(owner, name, held)
 
         self._undo.append(put_back)
+
+    def _alone(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def alone(*args: Any, **kwargs: Any) -> Any:
+            self._inside = True
+            try:
+                return original(*args, **kwargs)
+            finally:
+                self._inside = False
+
+        return alone
 
     def watch_all(self, owner: type, plain: dict[str, str], of_others: dict[str, str]) -> None:
         """Each method and how it is told; those of `of_others` read by calling others, which are not counted twice."""
@@ -152,7 +157,7 @@ class Reads:
         if not total:
             return
         code = frame.f_code
-        key = code, frame.f_lasti
+        key = id(code), frame.f_lasti  # of a code that _Read keeps; its own hash goes through all that it consists of
         read = self._reads.get(key)
         if read is None:
             device = self._device_of(value, result)
