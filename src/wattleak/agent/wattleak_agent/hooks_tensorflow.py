@@ -78,7 +78,7 @@ class Functions:
         self._depth = 0
         self._training: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # function -> optimizer
         self._traces: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-        self._codes: dict[Any, dict[str, Any]] = {}
+        self._codes: dict[int, tuple[Any, dict[str, Any]]] = {}  # by id: its hash goes through all that it consists of
         self.prepared = Prepared("tracing")
         agent.at_flush(self._facts, reset=self._clear)
 
@@ -105,11 +105,12 @@ class Functions:
             return
         function, now_s = args[0], _monotonic()
         code = getattr(function.python_function, "__code__", None)
-        fact = self._codes.get(code)
-        if fact is None:
+        known = self._codes.get(id(code))
+        if known is None:
             if code is None or len(self._codes) >= _MOST:
                 return
-            fact = self._codes[code] = {"calls": 0, "traces": 0, "trace_s": 0.0}
+            known = self._codes[id(code)] = code, {"calls": 0, "traces": 0, "trace_s": 0.0}
+        fact = known[1]
         fact["calls"] += 1
         if now_s - token > _TRACE_S or fact["calls"] <= 2:
             traces = int(function.experimental_get_tracing_count())
@@ -132,7 +133,7 @@ class Functions:
 
     def _facts(self) -> list[dict[str, Any]]:
         facts = self.prepared.facts(self._steps.first_s, self._steps.last_s)
-        for code, fact in list(self._codes.items()):
+        for code, fact in list(self._codes.values()):
             if fact["traces"] < 2 or not self._agent._places.is_own_file(code.co_filename):
                 continue
             file, line, function = self._agent._places.named(code, code.co_firstlineno)
