@@ -54,6 +54,9 @@ if TYPE_CHECKING:
         estimate_from_document as estimate_from_document,
     )
     from wattleak.documents.meters import (
+        range_document as range_document,
+    )
+    from wattleak.documents.meters import (
         unavailable_document as unavailable_document,
     )
     from wattleak.documents.meters import (
@@ -94,6 +97,7 @@ _HOLDS = {
         "channel_from_document",
         "estimate_document",
         "estimate_from_document",
+        "range_document",
         "unavailable_document",
         "unavailable_from_document",
     ),

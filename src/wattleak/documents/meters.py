@@ -30,6 +30,13 @@ def estimate_from_document(document: Document | None) -> Estimate | None:
     return Estimate(document["energy_j"], document["low_j"], document["high_j"], Origin(document["origin"]))
 
 
+def range_document(estimate: Estimate | None) -> Document | None:
+    """{value, low, high, origin}; the unit, where there is one, ends the key that holds it."""
+    if estimate is None:
+        return None
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "origin": estimate.origin.value}
+
+
 def _watts_document(estimate: Estimate | None) -> Document | None:
     if estimate is None:
         return None
@@ -44,11 +51,10 @@ def _watts(document: Document | None) -> Estimate | None:
 
 def calibration_document(calibration: Calibration) -> Document:
     """What `doctor --calibrate` keeps; the way back is `calibration_from_document`."""
-    slope = calibration.slope
     return {
         "machine": calibration.machine,
         "channels": list(calibration.channels),
-        "slope": {"value": slope.value, "low": slope.low, "high": slope.high, "origin": slope.origin.value},
+        "slope": range_document(calibration.slope),
         "offset_w": _watts_document(calibration.offset_w),
         "residual_w": calibration.residual_w,
         "readings_w": [[power, wall] for power, wall in calibration.readings],

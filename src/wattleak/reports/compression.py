@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from wattleak.analysis.serving import PERCENTILES, latency_figure
+from wattleak.documents import range_document
 from wattleak.model import QualityState, Verdict
 from wattleak.reports import units, words
 from wattleak.reports.columns import columns
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from wattleak.analysis.compression_costs import CompressionCost, Cost
     from wattleak.analysis.paired_share import PairedShare
-    from wattleak.model import Comparison, Estimate, PairComparison
+    from wattleak.model import Comparison, PairComparison
     from wattleak.reports.markup import Html
     from wattleak.reports.style import Style
 
@@ -114,7 +115,7 @@ def compression_document(costs: Sequence[CompressionCost]) -> list[dict[str, Any
             **{latency_figure(percent): asdict(found) for percent, found in cost.latency_s.items()},
             "convert_s": cost.convert_s,
             "convert_cpu_s": cost.convert_cpu_s,
-            "convert_energy_j": _estimate_document(cost.convert_energy_j),
+            "convert_energy_j": range_document(cost.convert_energy_j),
             "pays_back_after_inferences": cost.pays_back,
             "native_arithmetic": cost.native,
         }
@@ -246,9 +247,5 @@ def _cost_document(cost: Cost | None) -> dict[str, Any] | None:
     return {
         "cpu_s": asdict(cost.cpu_s),
         "duration_s": asdict(cost.duration_s),
-        "energy_j": _estimate_document(cost.energy_j),
+        "energy_j": range_document(cost.energy_j),
     }
-
-
-def _estimate_document(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else {**estimate._asdict(), "origin": estimate.origin.value}

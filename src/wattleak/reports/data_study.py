@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from wattleak.documents import range_document
 from wattleak.reports import units
 from wattleak.reports.columns import columns
 from wattleak.reports.means import NOT_MEASURED
@@ -236,11 +237,10 @@ def _cost_document(cost: DataCost) -> dict[str, Any]:
 
 
 def _passing_document(passing: Passing) -> dict[str, Any]:
-    energy = passing.energy_per_1000_j
     return {
         "samples_per_s": passing.samples_per_s,
         "cpu_per_1000_s": passing.cpu_per_1000_s,
-        "energy_per_1000_j": None if energy is None else {**energy._asdict(), "origin": energy.origin.value},
+        "energy_per_1000_j": range_document(passing.energy_per_1000_j),
         "storage_b": passing.storage_b,
         "called_b": passing.called_b,
     }

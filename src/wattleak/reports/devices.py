@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from wattleak.analysis.device_costs import DeviceCost
+from wattleak.documents import range_document
 from wattleak.model import Estimate, Origin
 from wattleak.reports import units, words
 from wattleak.reports.columns import columns
@@ -150,10 +151,8 @@ def _times(estimate: Estimate, factor: float) -> Estimate:
 
 
 def _document(estimate: Estimate | None, *, ranged: bool) -> dict[str, Any] | None:
-    if estimate is None:
-        return None
-    ends = {} if ranged else {"low": None, "high": None}
-    return {**estimate._asdict(), **ends, "origin": estimate.origin.value}
+    document = range_document(estimate)
+    return document if document is None or ranged else {**document, "low": None, "high": None}
 
 
 def _estimate(document: Mapping[str, Any] | None) -> Estimate | None:

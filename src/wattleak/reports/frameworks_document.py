@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wattleak.analysis.framework_courses import LARGEST_DIFFERENCE
-from wattleak.documents import estimate_document
+from wattleak.documents import estimate_document, range_document
 
 if TYPE_CHECKING:
     from wattleak.analysis.framework_costs import FrameworkCost, PartChange
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from wattleak.analysis.plane import Mean
     from wattleak.analysis.price_of_accuracy import Price, ToTarget
     from wattleak.analysis.stretches import Stretch
-    from wattleak.model import Estimate
 
 
 def frameworks_document(found: Frameworks) -> dict[str, Any]:
@@ -62,7 +61,7 @@ def _framework(cost: FrameworkCost) -> dict[str, Any]:
         "start_up": _stretch(cost.start_up),
         "first_step": _stretch(cost.first_step),
         "training": _stretch(cost.training),
-        "per_inference": {**(_stretch(cost.inference) or {}), "carbon_g": _grams(cost.carbon_per_inference_g)},
+        "per_inference": {**(_stretch(cost.inference) or {}), "carbon_g": range_document(cost.carbon_per_inference_g)},
         "per_accuracy_point": {
             "cpu_s": cost.cpu_per_point_s,
             "energy_j": estimate_document(cost.energy_per_point_j),
@@ -74,17 +73,6 @@ def _stretch(part: Stretch | None) -> dict[str, Any] | None:
     if part is None:
         return None
     return {"duration_s": part.duration_s, "cpu_s": part.cpu_s, "energy_j": estimate_document(part.energy_j)}
-
-
-def _grams(estimate: Estimate | None) -> dict[str, Any] | None:
-    if estimate is None:
-        return None
-    return {
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "origin": estimate.origin.value,
-    }
 
 
 def _change(one: PartChange) -> dict[str, Any]:

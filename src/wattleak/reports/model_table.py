@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wattleak.documents import range_document
 from wattleak.reports import units
 from wattleak.reports.columns import columns
 from wattleak.reports.means import NOT_MEASURED
@@ -118,10 +119,10 @@ def models_document(costs: Sequence[ModelCost]) -> list[dict[str, Any]]:
             "duration_s": cost.duration_s,
             "duration_per_sample_s": cost.duration_per_sample_s,
             "cpu_per_sample_s": cost.cpu_per_sample_s,
-            "energy_j": _document(cost.energy_j),
-            "energy_per_epoch_j": _document(cost.energy_per_epoch_j),
-            "energy_per_sample_j": _document(cost.energy_per_sample_j),
-            "carbon_g": _document(cost.carbon_g),
+            "energy_j": range_document(cost.energy_j),
+            "energy_per_epoch_j": range_document(cost.energy_per_epoch_j),
+            "energy_per_sample_j": range_document(cost.energy_per_sample_j),
+            "carbon_g": range_document(cost.carbon_g),
             "cpu_utilisation": {"mean": cost.cpu_mean, "time_weighted": cost.cpu_weighted},
             "device_utilisation": {
                 name: {"mean": mean, "time_weighted": cost.device_weighted[name]}
@@ -132,10 +133,6 @@ def models_document(costs: Sequence[ModelCost]) -> list[dict[str, Any]]:
         }
         for cost in costs
     ]
-
-
-def _document(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else {**estimate._asdict(), "origin": estimate.origin.value}
 
 
 def _is_known(cell: str) -> bool:

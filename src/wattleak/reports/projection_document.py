@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wattleak.documents import envelope
+from wattleak.documents import envelope, range_document
 from wattleak.footprint.quantities import shown_unit
 from wattleak.footprint.terms import J_PER_KWH
 from wattleak.reports.projection import projection_notes
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from wattleak.footprint.inputs import Input
     from wattleak.footprint.projected import Amounts, Effect, Projection
-    from wattleak.model import Estimate
 
 
 def projection_document(projections: Sequence[Projection]) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def _scenario_document(projection: Projection) -> dict[str, Any]:
         "days_per_year": projection.days_per_year,
         "inputs": [_input_document(item) for item in projection.inputs],
         "terms": [
-            {"name": row.name, "how": row.how, "energy_kwh": _estimate(row.kwh_per_day)} for row in projection.rows
+            {"name": row.name, "how": row.how, "energy_kwh": range_document(row.kwh_per_day)} for row in projection.rows
         ],
         "day": amounts_document(projection.day),
         "year": amounts_document(projection.year),
@@ -44,11 +43,11 @@ def _scenario_document(projection: Projection) -> dict[str, Any]:
                 "share": place.share,
                 "table": place.table or None,
                 "intensity_g_per_kwh": place.intensity.value * J_PER_KWH,
-                "carbon_kg": _estimate(carbon),
+                "carbon_kg": range_document(carbon),
             }
             for place, (_, carbon) in zip(scenario.places, projection.carbon_rows, strict=True)
         ],
-        "water_terms": [{"name": name, "water_l": _estimate(item)} for name, item in projection.water_rows],
+        "water_terms": [{"name": name, "water_l": range_document(item)} for name, item in projection.water_rows],
         "uncertainty": [
             {
                 "input": swing.input.key,
@@ -62,8 +61,8 @@ def _scenario_document(projection: Projection) -> dict[str, Any]:
         "training_against_inference": None
         if projection.balance is None
         else {
-            "training_share": _estimate(projection.balance.training_share),
-            "break_even_days": _estimate(projection.balance.break_even_days),
+            "training_share": range_document(projection.balance.training_share),
+            "break_even_days": range_document(projection.balance.break_even_days),
             "break_even_inferences": projection.balance.break_even_inferences,
         },
         "notes": projection_notes(projection),
@@ -76,17 +75,17 @@ def _effect_document(effect: Effect) -> dict[str, Any]:
         "note": effect.note,
         "day": amounts_document(effect.day),
         "year": amounts_document(effect.year),
-        "carbon_change": _estimate(effect.relative),
+        "carbon_change": range_document(effect.relative),
     }
 
 
 def amounts_document(amounts: Amounts) -> dict[str, Any]:
     """Energy, carbon, money and water of a time or a number of jobs."""
     return {
-        "energy_kwh": _estimate(amounts.energy_kwh),
-        "carbon_kg": _estimate(amounts.carbon_kg),
-        "money": None if amounts.money is None else _estimate(amounts.money),
-        "water_l": None if amounts.water_l is None else _estimate(amounts.water_l),
+        "energy_kwh": range_document(amounts.energy_kwh),
+        "carbon_kg": range_document(amounts.carbon_kg),
+        "money": range_document(amounts.money),
+        "water_l": range_document(amounts.water_l),
     }
 
 
@@ -101,8 +100,3 @@ def _input_document(item: Input) -> dict[str, Any]:
         "origin": item.origin.value,
         "source": item.source,
     }
-
-
-def _estimate(item: Estimate) -> dict[str, Any]:
-    """The unit ends the key that holds it."""
-    return {"value": item.value, "low": item.low, "high": item.high, "origin": item.origin.value}
