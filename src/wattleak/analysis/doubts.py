@@ -23,15 +23,8 @@ if TYPE_CHECKING:
 _IMBALANCE_P = 0.05  # failures that depend on the variant bias what is left; rather one false alarm more
 _DRIFT_P = 0.01
 _FEWEST_FOR_ORDER = 4  # blocks; three may well have the same order by chance
-_AMOUNTS = (
-    "_s",
-    "_j",
-    "_wh",
-    "_kwh",
-    "_w",
-    "_b",
-    "_g",
-)  # a name with a unit is what something took, not how good it is
+# A name with a unit is what something took, not how good it is.
+_AMOUNTS = ("_s", "_j", "_wh", "_kwh", "_w", "_b", "_g")
 _MOST_NAMES = 3
 
 

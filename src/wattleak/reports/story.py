@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wattleak.model import (
-        Unavailable,
-        Verdict,
-    )
+    from wattleak.model import Unavailable, Verdict
     from wattleak.reports.observed import ObservedStory
 
 _Item = TypeVar("_Item")
