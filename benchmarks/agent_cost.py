@@ -48,7 +48,7 @@ loss_of = torch.nn.CrossEntropyLoss()
 done, began, total = 0, time.monotonic(), 0.0
 while done < steps:
     model.train()
-    for images, labels in DataLoader(data, batch_size=96, shuffle=True):
+    for images, labels in DataLoader(data, batch_size=160, shuffle=True):
         optimizer.zero_grad()
         loss = loss_of(model(images), labels)
         loss.backward()
