@@ -106,6 +106,7 @@ IGNORED = {
 SINGLE = {
     "fit": "model.fit(x, y, epochs=5, batch_size=1)  # HERE",
     "fit with a constant": "BATCH = 1\nmodel.fit(x, y, batch_size=BATCH)  # HERE",
+    "fit with a dict": "options = {'batch_size': 1, 'epochs': 3}\nmodel.fit(x, y, **options)  # HERE",
     "a data set of rows": "train = tf.data.Dataset.from_tensor_slices((x, y)).batch(1)  # HERE\nmodel.fit(train)",
 }
 
@@ -146,6 +147,11 @@ LARGER = {
     "a known set": (
         "import keras\nmodel = keras.Sequential()\n(x, y), test = keras.datasets.cifar10.load_data()\nx = x / 255.0\n",
         "model.fit(x, y, batch_size=65536)  # HERE",
+        Severity.WARNING,
+    ),
+    "keywords in a dict": (
+        KERAS,
+        "options = dict(batch_size=4096, epochs=3)\nmodel.fit(x, y, **options)  # HERE",
         Severity.WARNING,
     ),
     "a part of it": (KERAS, "model.fit(x[:100], y[:100], batch_size=128)  # HERE", Severity.WARNING),

@@ -142,7 +142,7 @@ def _full(finding: Finding, source: str | None, color: bool) -> str:
     if finding.fix is not None:
         why = f" (unsafe: {finding.fix.why_unsafe})" if finding.fix.why_unsafe else ""
         lines.append(f"{margin} {paint('=', 'blue')} fix: {finding.fix.title}{why}")
-    lines += [f"{margin} {paint('=', 'blue')} measured: {text}" for text in measured(finding.code)]
+    lines += [f"{margin} {paint('=', 'blue')} the study's programs: {text}" for text in measured(finding.code)]
     lines.append(f"{margin} {paint('=', 'blue')} help: wattleak explain {finding.code}")
     return "\n".join(lines)
 

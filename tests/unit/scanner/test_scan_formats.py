@@ -36,7 +36,7 @@ def test_full(result: ScanResult, monkeypatch: pytest.MonkeyPatch) -> None:
         "  = note: high confidence\n"
         "  = fix: use the number of CPUs that the process may use (unsafe: the number may be right on the machine that "
         "it was meant for, and the number of threads decides in which order floating-point numbers are added)\n"
-        "  = measured: torch: CPU time +1.0 % [+0.5, +1.5]; quality equivalent\n"
+        "  = the study's programs: torch: CPU time +1.0 % [+0.5, +1.5]; quality equivalent\n"
         "  = help: wattleak explain PAR001\n"
         "\n"
         "bad.py:1: does not parse: '(' was never closed\n"

@@ -110,6 +110,8 @@ def _size(module: Module, call: ast.Call, position: int) -> tuple[ast.expr, int]
     """Return the batch size that is written in a call, where it is one known number."""
     keyword = next((item.value for item in call.keywords if item.arg == "batch_size"), None)
     node = keyword or (call.args[position] if len(call.args) > position else None)
+    if node is None and any(item.arg is None for item in call.keywords):
+        node = call.func  # given by a dict: fit(x, y, **settings)
     if node is None or (isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value <= _USUAL):
         return None
     found = size_values(module, call, position)

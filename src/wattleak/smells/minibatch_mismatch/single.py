@@ -154,15 +154,22 @@ def _fit(module: Module, call: ast.Call) -> Iterator[Suspicion]:
     if repetitions(module, call):
         return  # one row after the other, as it comes: reinforcement or online learning
     node = _written(call, 2)
-    if node is None:
-        return
+    given = node or _in_dict(module, call)
     yield Suspicion(
-        node,
+        node or call.func,
         "batch_size is 1: every row is an update of its own, with all its overhead",
         Severity.WARNING,
         Confidence.MEDIUM,
-        _replacing(module, node, _START),
+        None if given is None else _replacing(module, given, _START),
     )
+
+
+def _in_dict(module: Module, call: ast.Call) -> ast.expr | None:
+    """Return the batch size of `fit(x, y, **settings)`, where the dict is written in the same file."""
+    given = argument(module, call, "batch_size", 2)
+    if given is None or len(given.values) != 1 or given.values[0].module is not module:
+        return None
+    return given.values[0].node
 
 
 def _is_no_set(module: Module, data: ast.expr) -> bool:

@@ -9,7 +9,7 @@ What it does
 At run time
 
     `wattleak measure` samples at the steps of the training what the C library has handed out (mallinfo2; resident
-    memory where another allocator is in use) and what PyTorch has allocated on a CUDA device, for 0.2 % of the time at
+    memory where another allocator is in use) and what PyTorch has allocated on a CUDA device, for 0.1 % of the time at
     most. Reported is a stretch of at least 50 steps, the first 8 left out, over which memory rises in each third,
     where the whole 95 % interval of its Theil-Sen slope lies above 1 % of the memory there is in 1,000 steps, or above
     64 KiB a step where a container is found that gained a tensor every other step or more and accounts for three
