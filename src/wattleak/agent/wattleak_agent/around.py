@@ -30,10 +30,31 @@ def surround(
         return
     kind = type(original) if isinstance(original, (staticmethod, classmethod)) else None
     function = original.__func__ if kind is not None else original
-    first = agent.guard(before) if before is not None else None
-    last = agent.guard(after) if after is not None else None
     broken = agent.guard(failed) if failed is not None else None
+    if before is not None and after is None and broken is None:
+        watched = _announced(function, agent.guard(before))
+    else:
+        first = agent.guard(before) if before is not None else None
+        last = agent.guard(after) if after is not None else None
+        watched = _watched(function, first, last, broken)
+    setattr(owner, name, watched if kind is None else kind(watched))
 
+
+def _announced(function: Callable[..., Any], first: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def announced(*args: Any, **kwargs: Any) -> Any:
+        first(args, kwargs)
+        return function(*args, **kwargs)
+
+    return announced
+
+
+def _watched(
+    function: Callable[..., Any],
+    first: Callable[..., Any] | None,
+    last: Callable[..., Any] | None,
+    broken: Callable[..., Any] | None,
+) -> Callable[..., Any]:
     @functools.wraps(function)
     def watched(*args: Any, **kwargs: Any) -> Any:
         token = first(args, kwargs) if first is not None else None
@@ -49,4 +70,4 @@ def surround(
             last(token, args, kwargs, result)
         return result
 
-    setattr(owner, name, watched if kind is None else kind(watched))
+    return watched

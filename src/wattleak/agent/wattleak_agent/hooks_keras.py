@@ -151,7 +151,7 @@ class _Keras:
             loop = fit.loop
         else:  # train_on_batch
             loop = self._steps.loop_of(model, "keras", "train_on_batch", self._site)
-        self._steps.step(loop, now_s, caller(2))
+        self._steps.step(loop, now_s)
 
     def _site(self) -> Site | None:
         return self._agent._places.innermost(caller(1))
@@ -205,7 +205,7 @@ class _Keras:
         self._models.used()
         loop = self._steps.loop_of(args[0], "keras", "optimizer", self._site)
         self._functions.pipelines.stepped(loop)
-        self._steps.step(loop, now_s, caller(2))
+        self._steps.step(loop, now_s)
 
     def _facts(self) -> list[dict[str, Any]]:
         return [

@@ -126,7 +126,7 @@ class Functions:
             if owner is not None:
                 loop = self._steps.loop_of(owner, "tensorflow", "function", self._site)
                 self.pipelines.stepped(loop)
-                self._steps.step(loop, now_s, caller())
+                self._steps.step(loop, now_s)
 
     def _site(self) -> Site | None:
         return self._agent._places.innermost(caller(1))

@@ -36,9 +36,7 @@ def register(agent: Agent) -> None:
 
 def _install(agent: Agent, torch: Any) -> None:
     optimizers = Optimizers(agent, torch)
-    optim = import_module("torch.optim.optimizer")
-    optim.register_optimizer_step_pre_hook(agent.guard(optimizers.before))
-    optim.register_optimizer_step_post_hook(agent.guard(optimizers.after))
+    optimizers.install(import_module("torch.optim.optimizer"))
     agent.at_flush(optimizers.facts, reset=lambda: None)
 
     models = ModelsOfTorch(agent, torch)

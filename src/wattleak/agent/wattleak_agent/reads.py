@@ -33,11 +33,12 @@ _monotonic = time.monotonic
 class _Read:
     """One expression that reads."""
 
-    __slots__ = ("at", "code", "count", "device", "first", "how", "line", "own", "s", "steps")
+    __slots__ = ("asks", "at", "code", "count", "device", "first", "how", "line", "own", "s", "steps")
 
     def __init__(self, code: Any, line: int, how: str, device: str, first: int, *, own: bool) -> None:
         self.code = code
         self.own = own  # the user's own code asks, and no library
+        self.asks = own and how != _LENGTH
         self.line = line
         self.how = how
         self.device = device
@@ -165,7 +166,7 @@ class Reads:
                 return
             own = self._agent._places.is_own_file(code.co_filename)
             read = self._reads[key] = _Read(code, frame.f_lineno, how, device, total, own=own)
-        self.calls += read.own and read.how != _LENGTH
+        self.calls += read.asks
         read.count += 1
         read.s += taken_s
         if read.at != total:

@@ -36,7 +36,7 @@ class Loop:
     """The steps of one optimizer or model."""
 
     __slots__ = (
-        *("count", "device", "durations", "first_s", "framework", "kind", "last_s", "noted", "number", "ref"),
+        *("count", "device", "due", "durations", "first_s", "framework", "kind", "last_s", "noted", "number", "ref"),
         *("rows", "rows_steps", "site", "stride", "told_rows", "update_s", "updates", "wait_s"),
     )
 
@@ -46,6 +46,7 @@ class Loop:
         self.framework, self.kind, self.site = framework, kind, site
         self.device = "cpu"
         self.count = self.noted = 0  # steps; those of the last fact
+        self.due = 0  # at this step there is more to do than to count it
         self.first_s = self.last_s = _monotonic()
         self.durations: list[float] = []
         self.stride = 1
@@ -55,16 +56,6 @@ class Loop:
         self.update_s = 0.0  # in the optimizer, of `updates` steps
         self.updates = 0
         self.told_rows: int | None = None  # what fit was told and did not heed
-
-    def step(self, now_s: float) -> None:
-        """Count one step that ends now."""
-        self.count += 1
-        if self.count > 1 and self.count % self.stride == 0:
-            self.durations.append(now_s - self.last_s)
-            if len(self.durations) >= _KEPT:
-                self.durations = self.durations[::2]
-                self.stride *= 2
-        self.last_s = now_s
 
     def fact(self) -> dict[str, Any]:
         """Everything about it so far."""
@@ -145,31 +136,47 @@ class Steps:
         """All of them, the first one first."""
         return self._done + list(self._loops.values())
 
-    def step(self, loop: Loop, now_s: float, frame: FrameType | None) -> None:
-        """A step of `loop` has ended. `frame` is where the user's code may be found."""
-        loop.step(now_s)
+    def step(self, loop: Loop, now_s: float) -> None:
+        """A step of `loop` has ended. Most are only counted, by few instructions: a training has emptied the caches."""
+        loop.count = count = loop.count + 1
+        if count % loop.stride == 0 and count > 1:
+            loop.durations.append(now_s - loop.last_s)
+            if len(loop.durations) >= _KEPT:
+                loop.durations = loop.durations[::2]
+                loop.stride *= 2
+        loop.last_s = self.last_s = now_s
         self.total += 1
+        if loop is self._leader:
+            self._strange = 0
+            if count < loop.due:
+                return
+        self._attend(loop, now_s)
+
+    def _attend(self, loop: Loop, now_s: float) -> None:
+        """Do what is due at a step."""
         if self.first_s is None:
             self.first_s = min(loop.first_s, now_s)
             for begin in self.at_first:
                 begin(loop)
-        self.last_s = now_s
         leader = self._leader
         if leader is not loop:
             self._strange += 1
             if leader is not None and leader.ref() is not None and self._strange < _STRANGE:
                 return  # one of two that take turns, as in a GAN, and the other one is followed
             self._follow(loop)
-        self._strange = 0
+            self._strange = 0
+        loop.due = (loop.count | 7) + 1
         series = self._series
-        if series is not None and loop.count >= series.next:
-            series.sample(loop.count)
-            if self._device_series is not None and loop.count >= self._device_series.next:
-                self._device_series.sample(loop.count)
-            if loop.count >= self._next_look and (
-                series.rises() or (self._device_series is not None and self._device_series.rises())
-            ):
-                self._look(loop, now_s, frame)
+        if series is not None:
+            if loop.count >= series.next:
+                series.sample(loop.count)
+                if self._device_series is not None and loop.count >= self._device_series.next:
+                    self._device_series.sample(loop.count)
+                if loop.count >= self._next_look and (
+                    series.rises() or (self._device_series is not None and self._device_series.rises())
+                ):
+                    self._look(loop, now_s)
+            loop.due = min(loop.due, series.next)
         if not loop.count & 7:
             for poll in self.polls:
                 poll()
@@ -191,14 +198,14 @@ class Steps:
             self._device_series = Series(device[1], max(_WARM, loop.count))
             self._all_series.append((device[0], loop, self._device_series, device[2]))
 
-    def _look(self, loop: Loop, now_s: float, frame: FrameType | None) -> None:
+    def _look(self, loop: Loop, now_s: float) -> None:
         """Ask who keeps tensors, twice and more: what has grown between two looks is named."""
         began_s = self.first_s or now_s
         if self._look_s > _LOOK_SHARE * (now_s - began_s) and self._holders:
             return
         self._next_look = loop.count + max(16, loop.count // 2)
         started_s = _monotonic()
-        found = look(self._agent, frame, self._size)
+        found = look(self._agent, caller(0), self._size)
         for held in found:
             self._compare(held, loop.count)
         if len(self._held) > 4096:

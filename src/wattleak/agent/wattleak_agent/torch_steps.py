@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 import weakref
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .torch_evaluation import Evaluations
 
 _monotonic = time.monotonic
+_MOST_UPDATES = 128  # of a loop that are timed; then another loop has to begin
 _FEWEST = 4  # batches of a reading that is judged
 _NOTHING_S = 10e-6  # between two batches, on average, where nobody does anything with them; our own time is in it
 
@@ -33,28 +35,46 @@ class Optimizers:
         self.steps.sizes.append(_sizes(torch.Tensor, torch._C.DisableTorchFunction))
         self.steps.device_reader = self._device
         self.loop: Loop | None = None  # of the step that was made last
-        self._begun_s = 0.0
+        self._begun_s = 0.0  # 0: nobody noted it
+        self._handle: Any = None  # of the hook that notes it
         self.waited_s = 0.0  # for batches since the last step
         self.rows = 0  # read since the last step
 
-    def before(self, _optimizer: Any, _args: Any, _kwargs: Any) -> None:
+    def install(self, optim: Any) -> None:
+        """`optim` is torch.optim.optimizer."""
+        optim.register_optimizer_step_post_hook(self._agent.guard(self._after))
+        self._before_each = optim.register_optimizer_step_pre_hook, self._agent.guard(self._before)
+        self._time_updates()
+
+    def _time_updates(self) -> None:
+        if self._handle is None:
+            register, hook = self._before_each
+            self._handle = register(hook)
+
+    def _before(self, _optimizer: Any, _args: Any, _kwargs: Any) -> None:
         self._begun_s = _monotonic()
 
-    def after(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+    def _after(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
         now_s = _monotonic()
         loop = self.loop
         if loop is None or loop.ref() is not optimizer:
             loop = self.loop = self.steps.loop_of(optimizer, "torch", "optimizer", self._site)
             if not loop.count:
                 loop.device = self._device_of(optimizer)
-        loop.update_s += now_s - self._begun_s
-        loop.updates += 1
+                self._time_updates()
+        if self._begun_s:
+            loop.update_s += now_s - self._begun_s
+            loop.updates += 1
+            self._begun_s = 0.0
+            if loop.updates >= _MOST_UPDATES and self._handle is not None:
+                self._handle.remove()
+                self._handle = None
         if self.rows:
             loop.rows += self.rows
             loop.rows_steps += 1
             loop.wait_s += self.waited_s
             self.rows, self.waited_s = 0, 0.0
-        self.steps.step(loop, now_s, caller())
+        self.steps.step(loop, now_s)
 
     def _site(self) -> Site | None:
         return self._agent._places.innermost(caller(1))
@@ -127,7 +147,27 @@ class Loaders:
     def install(self, data: Any) -> None:
         self._is_grad_enabled = sys.modules["torch"].is_grad_enabled
         self._agent.around(data.DataLoader, "__iter__", self.begin, self.begun)
-        self._agent.around(data._BaseDataLoaderIter, "__next__", self.ask, self.given, self.ended)
+        self._watch_next(data._BaseDataLoaderIter)
+
+    def _watch_next(self, iterators: Any) -> None:
+        """As `Agent.around` does, with less around each batch."""
+        original = vars(iterators).get("__next__")
+        if original is None:
+            return
+        given, ended = self._agent.guard(self.given), self._agent.guard(self.ended)
+
+        @functools.wraps(original)
+        def watched(iterator: Any) -> Any:
+            asked_s = _monotonic()
+            try:
+                batch = original(iterator)
+            except BaseException:
+                ended(iterator)
+                raise
+            given(asked_s, iterator, batch)
+            return batch
+
+        iterators.__next__ = watched
 
     def begin(self, _args: Any, _kwargs: Any) -> float:
         return _monotonic()
@@ -180,12 +220,9 @@ class Loaders:
             }
         return fact
 
-    def ask(self, args: Any, _kwargs: Any) -> tuple[float, Any]:
-        return _monotonic(), args[0]
-
-    def ended(self, asked: tuple[float, Any] | None) -> None:
+    def ended(self, iterator: Any) -> None:
         """The iterator raised: it is at its end, or broken."""
-        reading = None if asked is None else self._readings.get(asked[1])
+        reading = self._readings.get(iterator)
         if reading is not None:
             reading.kept.ended()
             reading.stepped = reading.stepped or self._optimizers.steps.total > reading.step
@@ -193,38 +230,37 @@ class Loaders:
                 self._optimizers.rows -= reading.rows  # nothing was trained with them
                 self._optimizers.waited_s -= reading.waited_s
 
-    def given(self, asked: tuple[float, Any], args: Any, _kwargs: Any, batch: Any) -> None:
+    def given(self, asked_s: float, iterator: Any, batch: Any) -> None:
         """A batch has come."""
-        now_s = _monotonic()
-        token = asked[0]
+        wait_s = _monotonic() - asked_s
         reading = self._reading
-        if self._iterator is None or self._iterator() is not args[0]:
+        if self._iterator is None or self._iterator() is not iterator:
             if reading is not None:
                 self._judge(reading)
-            reading = self._reading = self._readings.get(args[0])
-            self._iterator = weakref.ref(args[0])
+            reading = self._reading = self._readings.get(iterator)
+            self._iterator = weakref.ref(iterator)
         rows = rows_of(batch) or 0
         optimizers = self._optimizers
         if not self._evaluations.running and self._is_grad_enabled():
             optimizers.rows += rows  # of an evaluation they are no rows of the next step
-            optimizers.waited_s += now_s - token
+            optimizers.waited_s += wait_s
             if reading is not None:
                 reading.rows += rows
-                reading.waited_s += now_s - token
+                reading.waited_s += wait_s
         if reading is None:
             return
         fact = reading.fact
         fact["batches"] += 1
         fact["rows"] += rows
-        fact["wait_s"] += now_s - token
+        fact["wait_s"] += wait_s
         if reading.batches:
-            reading.between_s += token - reading.last_s
+            reading.between_s += asked_s - reading.last_s
         elif reading.started:
-            fact["first_wait_s"] += now_s - token
+            fact["first_wait_s"] += wait_s
         if reading.known.trained and optimizers.steps.total == reading.step:
             reading.kept.given(batch)
         reading.batches += 1
-        reading.wait_s += now_s - token
+        reading.wait_s += wait_s
         if reading.batches == 2 and optimizers.steps.total > reading.step:
             reading.known.trained = True
             fact["device"] = None if optimizers.loop is None else optimizers.loop.device
