@@ -72,7 +72,7 @@ def find_accelerators(host: str = "/", accelerator_type: str | None = None) -> t
     neuron = len(list((Path(host) / "dev").glob("neuron[0-9]*")))
     if neuron:
         counts["AWS Trainium or Inferentia"] = neuron
-    table = read_table()
+    table = read_table() if counts else {}
     return tuple(Found(name, n, nodes_of(name, n, host), table.get(name)) for name, n in counts.items())
 
 

@@ -12,6 +12,7 @@ Energy is lost to the sum if powermetrics ends or leaves a value out; from then 
 from __future__ import annotations
 
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,12 +46,17 @@ class AppleMeter:
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """One channel for each value that powermetrics gives; it is asked once, for a tenth of a second."""
-        from wattleak.meters.apple_probe import Nothing, look  # noqa: PLC0415 - the recorder reads without finding
+        if (self._platform or sys.platform) != "darwin":
+            from wattleak.model import Unavailable  # noqa: PLC0415 - the recorder reads without it
 
-        found = look(self._platform, root=self._root)
-        if isinstance(found, Nothing):
-            self.absent = found.absent
-            return found.answer
+            self.absent = True
+            reason = "powermetrics is a program of macOS, and this is no Mac"
+            return Unavailable(self.name, reason, "nothing to type")
+        from wattleak.meters.apple_probe import Found, look  # noqa: PLC0415 - the recorder reads without finding
+
+        found = look(root=self._root)
+        if not isinstance(found, Found):
+            return found
         self._spec = {"command": list(found.command), "channels": [channel.name for channel in found.channels]}
         self.losses = found.losses
         return found.channels

@@ -12,7 +12,6 @@ not powermetrics as such: as root, with other options, it can write any file.
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any, NamedTuple
 
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
@@ -41,25 +40,15 @@ class Found(NamedTuple):
     losses: tuple[Unavailable, ...]
 
 
-class Nothing(NamedTuple):
-    """Nothing can be read; `absent` says that this is no Mac."""
-
-    answer: Unavailable
-    absent: bool
-
-
-def look(platform: str | None = None, *, root: bool | None = None) -> Found | Nothing:
+def look(*, root: bool | None = None) -> Found | Unavailable:
     """Ask powermetrics for one interval of a tenth of a second."""
-    if (platform or sys.platform) != "darwin":
-        answer = Unavailable(METER, "powermetrics is a program of macOS, and this is no Mac", "nothing to type")
-        return Nothing(answer, absent=True)
     import shutil  # noqa: PLC0415 - only on a Mac: elsewhere these modules cost every start
     import subprocess  # noqa: PLC0415 - only on a Mac
 
     program = shutil.which("powermetrics")
     if program is None:
         reason = f"powermetrics is not on the PATH; {_LOST}"
-        return Nothing(Unavailable(METER, reason, "add /usr/bin to PATH: macOS has it there"), absent=False)
+        return Unavailable(METER, reason, "add /usr/bin to PATH: macOS has it there")
     is_root = os.geteuid() == 0 if root is None else root
     before = () if is_root else (shutil.which("sudo") or "sudo", "-n")
     try:
@@ -67,21 +56,17 @@ def look(platform: str | None = None, *, root: bool | None = None) -> Found | No
             [*before, program, *_ONCE], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S, check=False
         )
     except OSError as error:
-        return Nothing(
-            Unavailable(
-                METER, f"powermetrics does not start: {error.strerror}; {_LOST}", f"see what happens: {program}"
-            ),
-            absent=False,
-        )
+        reason = f"powermetrics does not start: {error.strerror}; {_LOST}"
+        return Unavailable(METER, reason, f"see what happens: {program}")
     except subprocess.TimeoutExpired:
         reason = f"powermetrics said nothing for {_TIMEOUT_S:.0f} s; {_LOST}"
-        return Nothing(Unavailable(METER, reason, f"see what it does: sudo {program} {' '.join(_ONCE)}"), absent=False)
+        return Unavailable(METER, reason, f"see what it does: sudo {program} {' '.join(_ONCE)}")
     if done.returncode != 0:
-        return Nothing(_why_refused(done.stderr.decode("utf-8", "replace"), program), absent=False)
+        return _why_refused(done.stderr.decode("utf-8", "replace"), program)
     return _understand(done.stdout, (*before, program, *_STREAM))
 
 
-def _understand(output: bytes, command: tuple[str, ...]) -> Found | Nothing:
+def _understand(output: bytes, command: tuple[str, ...]) -> Found | Unavailable:
     import plistlib  # noqa: PLC0415 - only on a Mac
 
     try:
@@ -91,12 +76,12 @@ def _understand(output: bytes, command: tuple[str, ...]) -> Found | Nothing:
     except (plistlib.InvalidFileException, ValueError, KeyError, TypeError) as error:
         reason = f"powermetrics gave something that is not understood ({type(error).__name__}); {_LOST}"
         remedy = f"file a report with the output of: sudo {' '.join(command)}"
-        return Nothing(Unavailable(METER, reason, remedy), absent=False)
+        return Unavailable(METER, reason, remedy)
     device = str(document.get("hw_model") or "Mac")
     given = {name: row for name, row in _CHANNELS.items() if isinstance(processor.get(row[0]), int | float)}
     if not given or not isinstance(elapsed_ns, int | float):
         reason = f"powermetrics of this {device} gives no power of CPU, GPU or Neural Engine (an Intel Mac?); {_LOST}"
-        return Nothing(Unavailable(METER, reason, "use a Mac with an Apple chip, or a plug meter"), absent=False)
+        return Unavailable(METER, reason, "use a Mac with an Apple chip, or a plug meter")
     losses = [
         Unavailable(METER, f"powermetrics of this {device} gives no {row[0]}", "nothing to type: this Mac has none")
         for name, row in _CHANNELS.items()

@@ -41,6 +41,9 @@ class HwmonMeter:
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """Channels of the sensors that are understood, can be read, and are not read by another meter."""
+        if not _has_entries(self._root):
+            self.absent = True
+            return self._none()
         from wattleak.meters import hwmon_sensors  # noqa: PLC0415 - the recorder reads without finding again
 
         sensors, losses = hwmon_sensors.find_sensors(self._root, self._read_already)
@@ -49,7 +52,15 @@ class HwmonMeter:
             self.losses = losses
             return channels
         self.absent = not losses
-        return losses[0] if losses else hwmon_sensors.explain(self._root)
+        return losses[0] if losses else hwmon_sensors.explain(self._root) or self._none()
+
+    def _none(self) -> Unavailable:
+        """Nothing is lost by it: most machines have no sensor."""
+        from wattleak.model import Unavailable  # noqa: PLC0415 - the recorder reads without it
+
+        reason = f"this machine has no power sensor under {self._root}"
+        remedy = "on a server: sudo modprobe acpi_power_meter, or ask its BMC: --meters ipmi"
+        return Unavailable(self.name, reason, remedy)
 
     def spec(self) -> dict[str, object]:
         """Paths of the files that make up each channel."""
@@ -90,3 +101,10 @@ class HwmonMeter:
             for fd in fds:
                 os.close(fd)
         self._fds = {}
+
+
+def _has_entries(folder: str) -> bool:
+    try:
+        return bool(os.listdir(folder))  # noqa: PTH208 - pathlib is slow to start
+    except OSError:
+        return False

@@ -184,8 +184,8 @@ def _further_in(name: str, names: Iterable[str]) -> frozenset[str]:
     return frozenset(_MACHINE_OUTER_FIRST[_MACHINE_OUTER_FIRST.index(name) + 1 :]) & frozenset(names)
 
 
-def explain(root: str) -> Unavailable:
-    """Say why no sensor is read. Nothing is lost by it: most machines have none."""
+def explain(root: str) -> Unavailable | None:
+    """Say why none of the sensors is read; None: there are none."""
     unknown = sorted(
         f"{name} {path.name}"
         for name, folder in _devices(root)
@@ -194,8 +194,7 @@ def explain(root: str) -> Unavailable:
     if unknown:
         reason = f"{root} has power sensors, but where in the machine they sit is not known: {', '.join(unknown)}"
         return Unavailable(_METER, reason, "nothing to type: what they show may be part of another figure")
-    reason = f"this machine has no power sensor under {root}"
-    return Unavailable(_METER, reason, "on a server: sudo modprobe acpi_power_meter, or ask its BMC: --meters ipmi")
+    return None
 
 
 def _sensors_of(driver: Driver, folder: Path, number: int) -> list[Sensor]:

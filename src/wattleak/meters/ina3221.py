@@ -16,9 +16,11 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from wattleak.meters.jetson_rails import Rail
     from wattleak.model import Channel, Unavailable
 
 _ROOT = "/sys/bus/i2c/drivers"
+_DRIVERS = ("ina3221", "ina3221x")  # mainline's, and the one of older kernels for Jetson
 _PERIOD_S = 0.1  # an assumption where the driver does not say: three rails, averaged, take tens of milliseconds
 _ERROR = 0.05
 
@@ -38,10 +40,13 @@ class Ina3221Meter:
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """One channel for each rail whose part is known and whose sensors can be read."""
-        from wattleak.meters import jetson_rails  # noqa: PLC0415 - the recorder reads without finding again
-        from wattleak.model import Channel, Origin, Part, Quantity, Unavailable  # noqa: PLC0415 - as above
+        from wattleak.model import Channel, Origin, Part, Quantity, Unavailable  # noqa: PLC0415 - the recorder reads without
 
-        rails = jetson_rails.find_rails(self._root)
+        rails: list[Rail] = []
+        if any(os.path.isdir(f"{self._root}/{driver}") for driver in _DRIVERS):  # noqa: PTH112 - pathlib is slow to start
+            from wattleak.meters import jetson_rails  # noqa: PLC0415 - for a Jetson alone
+
+            rails = jetson_rails.find_rails(self._root)
         known = [rail for rail in rails if rail.part is not None]
         readable = [rail for rail in known if all(os.access(path, os.R_OK) for path in rail.paths)]
         if not known:
