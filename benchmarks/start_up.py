@@ -43,6 +43,24 @@ def ready() -> list[float]:
     return taken
 
 
+BLOCK = """
+import time
+{first}
+import wattleak
+block = wattleak.measure("block")
+began = time.perf_counter()
+block.__enter__()
+block.__exit__(None, None, None)
+print(time.perf_counter() - began)
+"""
+
+
+def first_block(first: str) -> list[float]:
+    """Start and stop of the first measured block of a process, which has run the line `first` before."""
+    command = [sys.executable, "-c", BLOCK.format(first=first)]
+    return [float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(REPEATS)]
+
+
 def run() -> None:
     python = sys.executable
     bare = statistics.median(seconds([python, "-c", "pass"]))
@@ -52,6 +70,12 @@ def run() -> None:
         "`import wattleak`, net of bare Python": (seconds([python, "-c", "import wattleak"]), bare, "30 ms"),
         "`wattleak --help`": (seconds([python, "-m", "wattleak", "--help"]), 0.0, "150 ms"),
         "recorder ready, workload started": (ready(), 0.0, "25 ms"),
+        "first `with wattleak.measure()` of a process that has imported torch: start + stop": (
+            first_block("import torch"),
+            0.0,
+            "30 ms",
+        ),
+        "the same in a process that has imported nothing": (first_block(""), 0.0, "-"),
         "`wattleak measure -q -- true`, whole": (
             seconds([python, "-m", "wattleak", "measure", "-q", "--", "true"]),
             0.0,

@@ -5,7 +5,6 @@ Nothing is asked over the network and no driver is loaded. Imported by probes on
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +30,7 @@ _PCI = {
     (0x8086, 0x0BDA): "max-1100",
     (0x8086, 0x56C0): "flex-170",
 }
+_VENDORS = frozenset(vendor for vendor, _ in _PCI)
 _OLD_TPU = "TPU v2 or v3"
 _NODES = {  # where the device files of a family lie, by the start of its name in the table
     "tpu": ("accel[0-9]*", "vfio/[0-9]*"),
@@ -64,12 +64,14 @@ class Found(NamedTuple):
 def find_accelerators(host: str = "/", accelerator_type: str | None = None) -> tuple[Found, ...]:
     """What this machine has. `accelerator_type` is Google's name of the slice (TPU_ACCELERATOR_TYPE: `v3-8`)."""
     counts: dict[str, int] = {}
-    for folder in sorted((Path(host) / "sys/bus/pci/devices").glob("*")):
-        name = _PCI.get((_hex(folder / "vendor") or 0, _hex(folder / "device") or 0))
+    devices = f"{host}/sys/bus/pci/devices"
+    for folder in sorted(_listed(devices)):
+        vendor = _hex(f"{devices}/{folder}/vendor")
+        name = _PCI.get((vendor, _hex(f"{devices}/{folder}/device"))) if vendor in _VENDORS else None
         if name is not None:
             name = _which_old_tpu(accelerator_type) if name == _OLD_TPU else name
             counts[name] = counts.get(name, 0) + 1
-    neuron = len(list((Path(host) / "dev").glob("neuron[0-9]*")))
+    neuron = sum(name.startswith("neuron") and name[6:7].isdigit() for name in _listed(f"{host}/dev"))
     if neuron:
         counts["AWS Trainium or Inferentia"] = neuron
     table = read_table() if counts else {}
@@ -87,6 +89,8 @@ def nodes_of(name: str, count: int, host: str = "/") -> tuple[str, ...]:
 
 def read_table() -> dict[str, Watts]:
     """Power of one chip or card, by name."""
+    import csv  # noqa: PLC0415 - most machines have no such chip, and every start would pay for it
+
     text = shipped_text("wattleak.meters", "data", "accelerator_watts.csv")
     return {
         row["name"]: Watts(
@@ -112,8 +116,17 @@ def _which_old_tpu(accelerator_type: str | None) -> str:
     return f"tpu-{generation}" if generation in ("v2", "v3") else _OLD_TPU
 
 
-def _hex(path: Path) -> int | None:
+def _listed(folder: str) -> list[str]:
     try:
-        return int(path.read_text(encoding="ascii").strip(), 16)
+        return os.listdir(folder)  # noqa: PTH208 - a path object for each file takes longer than to read it
+    except OSError:
+        return []
+
+
+def _hex(path: str) -> int:
+    """The number in a file of sysfs; 0, which is no vendor and no device, where there is none."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            return int(file.read(), 16)
     except (OSError, ValueError):
-        return None
+        return 0
