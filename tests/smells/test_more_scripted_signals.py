@@ -52,6 +52,18 @@ def test_on_a_cpu_the_count_is_there_for_whoever_suspects_it_and_for_nobody_else
     assert list(room.corroborate(signals({**READ, "s": 24.0, "steps": 900, "of_steps": 900}))) == []
 
 
+def test_what_updates_of_few_rows_cost_so_far_is_that_of_all_steps_not_of_those_that_were_timed() -> None:
+    probe = find_room("BAT001").probe
+    assert probe is not None
+    loop = {"k": "steps", "key": 0, "file": "/t.py", "line": 5, "framework": "torch", "what": "optimizer"}
+    timed = {"steps": 1000, "step_s": 0.002, "rows": 4000, "rows_steps": 1000, "updates": 128, "update_s": 0.0512}
+
+    (item,) = probe(signals({**loop, **timed}))
+
+    assert item.value == pytest.approx(0.2)  # 0.4 ms of 2 ms
+    assert item.cost_s == pytest.approx(0.4)  # 1000 x 0.4 ms
+
+
 @pytest.mark.parametrize(("more", "seen"), [
     ({"again": 4, "again_s": 6.0}, True),
     ({"again": 4, "again_s": 4.0}, False),  # 5 % of the training, and it has ended

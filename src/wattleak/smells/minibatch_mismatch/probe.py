@@ -69,7 +69,7 @@ def _of_steps(fact: Fact, rows: float, steps: float) -> Iterator[Evidence]:
             message=f"{steps:.0f} steps of {rows:.3g} {'row' if rows == 1.0 else 'rows'}, {1000 * step_s:.3g} ms each; "
             f"of that the update of the parameters takes {1000 * update_s / updates:.3g} ms ({100 * share:.0f} %): it "
             "would take that for any number of rows",
-            cost_s=update_s,
+            cost_s=steps * update_s / updates,  # of these, only so many were timed
         )
 
 
