@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 20_000
 _NOT_LOOKED_INTO = frozenset({"__pycache__", "node_modules"})
+_OF_STORE = ("wattleak.db*", "runs", "experiments", "reports")  # what lies in a store, which may be the folder itself
 _MODIFY, _ACCESS, _CLOSE_NOWRITE, _IGNORED = 0x2, 0x1, 0x10, 0x8000  # inotify(7)
 _EVENT = struct.Struct("iIII")
 _NONBLOCK_CLOEXEC = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -155,7 +156,10 @@ def _files(folder: Path, store: Path | None = None) -> Iterator[os.DirEntry[str]
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return
+    is_store = store is not None and folder.resolve() == store
     for entry in entries:
+        if is_store and any(fnmatch(entry.name, pattern) for pattern in _OF_STORE):
+            continue
         if entry.is_file(follow_symlinks=False):
             yield entry
         elif entry.is_dir(follow_symlinks=False) and not _is_passed_over(entry, store):

@@ -108,3 +108,21 @@ def test_after_a_resume_earlier_tries_have_left_what_is_new(tmp_path: Path) -> N
     assert watched(tmp_path, [READS["read"]], since_s=since_s) == [
         (("checkpoint.bin", "an earlier try of this experiment"),)
     ]
+
+
+def test_a_store_in_the_working_folder_itself_is_no_leftover(tmp_path: Path) -> None:
+    """`compare --store .`: whoever reads the store meanwhile (`wattleak list`, sqlite3) ends no experiment."""
+    (tmp_path / "runs").mkdir()
+    write = "open('wattleak.db', 'a').write('row'); open('runs/journal.jsonl', 'a').write('line')"
+    read = "open('wattleak.db').read(); open('runs/journal.jsonl').read()"
+    leftovers = Leftovers(tmp_path, store=tmp_path)
+    try:
+        found = []
+        for code in (write, f"{WRITE}; {read}", f"{read}; {READS['read']}"):
+            leftovers.before_run()
+            run(tmp_path, code)
+            found.append([item.path for item in leftovers.after_run("run", None)])
+    finally:
+        leftovers.close()
+
+    assert found == [[], [], ["checkpoint.bin"]]
