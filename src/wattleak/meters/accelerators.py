@@ -5,6 +5,7 @@ Nothing is asked over the network and no driver is loaded. Imported by probes on
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -74,7 +75,7 @@ def find_accelerators(host: str = "/", accelerator_type: str | None = None) -> t
     neuron = sum(name.startswith("neuron") and name[6:7].isdigit() for name in _listed(f"{host}/dev"))
     if neuron:
         counts["AWS Trainium or Inferentia"] = neuron
-    table = read_table() if counts else {}
+    table = read_table()
     return tuple(Found(name, n, nodes_of(name, n, host), table.get(name)) for name, n in counts.items())
 
 
@@ -89,8 +90,6 @@ def nodes_of(name: str, count: int, host: str = "/") -> tuple[str, ...]:
 
 def read_table() -> dict[str, Watts]:
     """Power of one chip or card, by name."""
-    import csv  # noqa: PLC0415 - most machines have no such chip, and every start would pay for it
-
     text = shipped_text("wattleak.meters", "data", "accelerator_watts.csv")
     return {
         row["name"]: Watts(
