@@ -47,12 +47,12 @@ def test_the_recorder_does_not_grow(wattleak: CommandLine) -> None:
     grown: list[tuple[int, int]] = []  # (KiB kept, bytes written) of stretches one after the other
     for _ in range(3):
         before_kib, before_b = resident_kib(recorder), journal.stat().st_size
-        time.sleep(6)
+        time.sleep(8)
         written_b = journal.stat().st_size - before_b
         grown.append((resident_kib(recorder) - before_kib, written_b))
     os.kill(pid, signal.SIGKILL)
     process.communicate(timeout=60)
 
-    assert min(written_b for _, written_b in grown) > 75_000  # it did take its samples
+    assert min(written_b for _, written_b in grown) > 100_000  # it did take its samples
     # Who keeps samples grows in each stretch; in one of them a buffer may have, once, when a busy machine let it wait.
     assert any(grown_kib * 1024 < written_b / 4 for grown_kib, written_b in grown), grown

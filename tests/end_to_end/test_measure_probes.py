@@ -63,7 +63,7 @@ import time
 import wattleak
 
 for accuracy in (0.5, 0.9, 0.7):
-    time.sleep(0.1)
+    time.sleep(0.12)
     wattleak.report_metric("accuracy", accuracy)
 """
 
@@ -168,4 +168,4 @@ def test_a_program_that_only_reports_is_told_around_its_best_report(wattleak: Co
 
     names = [phase["name"] for phase in observed["phases"]]
     assert names[:2] == ["until the best accuracy was reported", "after the best accuracy"]
-    assert observed["phases"][1]["duration_s"] > 0.099  # it sleeps 0.1 s; a report is noted a moment after it was made
+    assert observed["phases"][1]["duration_s"] >= 0.1
