@@ -299,3 +299,46 @@ print(tracemalloc.get_traced_memory()[1])
 """
     (peak_b,) = traced(tmp_path, 1.0, text)
     assert peak_b < 20_000_000  # of 36 MB of text; there is time for 5
+
+
+ROWS = """
+from torch.utils.data import DataLoader, TensorDataset
+data = TensorDataset(torch.randn(100, 4))
+
+def train(epochs, accumulate=1, others=0, most=10**9):
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.01) for _ in range(1 + others)]
+    batches = 0
+    for _ in range(epochs):
+        for rows, in DataLoader(data, batch_size=8):
+            model(rows).square().mean().backward()
+            batches += 1
+            if batches % accumulate == 0:
+                for optimizer in optimizers:
+                    optimizer.step()
+            if batches == most:
+                return optimizers
+        model.eval()
+        with torch.no_grad():
+            [model(rows) for rows, in DataLoader(data, batch_size=50)]
+        model.train()
+    return optimizers
+
+kept = [train(8), train(8, accumulate=2), train(8, accumulate=13), train(8, others=1), train(8, most=50)]
+"""
+
+
+@pytest.mark.torch
+def test_rows_are_counted_to_the_last_though_most_batches_are_only_counted(tmp_path: Path) -> None:
+    """100 rows in 13 batches, the last of 4; evaluations read the same rows, and are none of a step."""
+    _, signals = printed_by_both(tmp_path, ROWS)
+    facts = sorted(signals.of("steps"), key=lambda fact: fact.number("first_s") or 0.0)
+    counted = [[fact.number(name) for name in ("steps", "rows", "rows_steps")] for fact in facts[1:]]
+
+    assert counted == [
+        [104, 800, 104],
+        [52, 800, 52],  # two batches a step
+        [8, 800, 8],  # one step an epoch
+        [104, 800, 104],  # two take turns: the first has the rows,
+        [104, 0, 0],  # and the second has none
+        [50, 3 * 100 + 11 * 8, 50],  # left in the middle of an epoch
+    ]

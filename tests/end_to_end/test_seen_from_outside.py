@@ -266,7 +266,7 @@ class TestThroughMeasure:
 
     def test_a_crowd_of_threads_is_told_by_measure(self, wattleak: CommandLine) -> None:
         code = (
-            THREADS + "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nburn(8)\ntime.sleep(2.5)\nos._exit(0)\n"
+            THREADS + "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nburn(8)\ntime.sleep(3.5)\nos._exit(0)\n"
         )
 
         document = wattleak.document("measure", "--", sys.executable, "-c", code)

@@ -141,6 +141,35 @@ class TestThreads:
         assert seen.threshold == 40_000.0  # 20,000 for each CPU
         assert threads(*seconds(4, calm)) == []
 
+    @pytest.mark.parametrize(("others", "number"), [(0.4, 1), (0.6, 0), (None, 0)])
+    def test_threads_that_wait_are_a_crowd_where_others_leave_them_the_cpus(
+        self, others: float | None, number: int
+    ) -> None:
+        """Keras with 16 threads on two CPUs, as it was seen: one CPU has them all, the other one rests."""
+        waiting = process(workers=18, runnable=6.9, run_s=0.98, switches=9_000)
+
+        assert len(threads(*seconds(4, waiting, others=others))) == number
+
+    def test_threads_that_do_little_else_than_hand_over_are_a_crowd_though_few_want_a_cpu_at_once(self) -> None:
+        """16 threads of OpenMP on two CPUs of a virtual machine, as they were seen."""
+        busy = process(workers=16, runnable=3.7, run_s=0.9, switches=84_000)
+
+        (seen,) = threads(*seconds(4, busy))
+
+        assert (seen.value, seen.threshold, seen.unit) == (pytest.approx(84_000), 40_000.0, "1/s")
+        assert "16 threads that work, 3.7 of them wanting a CPU at once" in seen.message
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            pytest.param(process(workers=16, runnable=3.7, run_s=0.9, switches=39_000), id="that hand over less"),
+            pytest.param(process(workers=4, runnable=3.7, run_s=0.9, switches=84_000), id="two for each CPU"),
+            pytest.param(process(workers=16, runnable=1.9, run_s=0.9, switches=84_000), id="that fit on the CPUs"),
+        ],
+    )
+    def test_other_threads_that_hand_over_are_none(self, other: ProcessStretch) -> None:
+        assert threads(*seconds(4, other)) == []
+
     def test_a_quota_that_stops_a_wide_program(self) -> None:
         wide = process(workers=8, runnable=1.9, run_s=1.5)
         records = seconds(4, wide, cpus=1.5, periods=10, throttled=6, throttled_s=2.0)
@@ -189,7 +218,7 @@ class TestThreads:
         assert threads(*records) == []
 
     def test_stretches_go_into_facts_and_back(self) -> None:
-        stretch = Stretch(1.0, 2.5, 2.0, "affinity: 2 CPUs", (process(), process(11, runnable=None)), 3, 1, 0.25)
+        stretch = Stretch(1.0, 2.5, 2.0, "affinity: 2 CPUs", (process(), process(11, runnable=None)), 3, 1, 0.25, 0.125)
 
         assert stretches_in(signals(stretch_record(stretch))) == (stretch,)
 

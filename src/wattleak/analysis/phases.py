@@ -39,6 +39,7 @@ class Noted:
     duration_s: float
     moments: _Moments = ()  # all of them, merged; empty: only their sum is known
     inside: str | None = None
+    duration_range_s: tuple[float, float] | None = None  # where the sum is that of a sample of the steps
 
 
 def phases(trace: Trace, noted: Sequence[Noted], start_s: float, end_s: float) -> tuple[Phase, ...]:
@@ -88,6 +89,7 @@ def _phase(trace: Trace, item: Noted, stretch: tuple[float, float], whole_s: flo
         energy_j=energy_j,
         by_interval=by_interval,
         inside=item.inside,
+        duration_range_s=item.duration_range_s,
     )
 
 

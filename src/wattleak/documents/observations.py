@@ -37,6 +37,7 @@ def observations_document(observed: Observations) -> Document:
                 "energy_j": estimate_document(phase.energy_j),
                 "by_interval": phase.by_interval,
                 "inside": phase.inside,
+                **({} if phase.duration_range_s is None else {"duration_range_s": list(phase.duration_range_s)}),
             }
             for phase in observed.phases
         ],
@@ -65,6 +66,7 @@ def observations_from_document(document: Document) -> Observations:
                 energy_j=estimate_from_document(item["energy_j"]),
                 by_interval=item["by_interval"],
                 inside=item["inside"],
+                duration_range_s=_range(item.get("duration_range_s")),  # absent where it was counted
             )
             for item in document["phases"]
         ),
@@ -76,6 +78,10 @@ def observations_from_document(document: Document) -> Observations:
         notes=tuple(document["notes"]),
         prove=document["prove"],
     )
+
+
+def _range(values: list[float] | None) -> tuple[float, float] | None:
+    return None if values is None else (values[0], values[1])
 
 
 def _per_sample_document(item: PerSample | None) -> Document | None:

@@ -1,8 +1,9 @@
 """Keeping secrets out of stores and reports: what is written down of a command line and of an environment.
 
 A secret is recognised by the name in front of it (`--api-key X`, `TOKEN=X`, `"password": "X"`, `?api_key=X`), by a form
-that only secrets have (AWS, GitHub, OpenAI, Hugging Face, Slack tokens, private keys, JSON web tokens), or by standing
-before the `@` of an address. The name stays, the value becomes `***`: the reader still sees which option was given.
+that only secrets have (AWS, GitHub, OpenAI, Hugging Face, Slack tokens, private keys, JSON web tokens), by standing
+before the `@` of an address, or behind the colon of what curl logs in with (`-u me:X`). The name stays, the value
+becomes `***`: the reader still sees which option was given.
 What is hidden stays as it is when it is read again: plans are compared by what is stored of them.
 """
 
@@ -49,6 +50,11 @@ _VALUE = (
     r"|[\[({][^\])}\n]*[\])}]?"  # several
     r"|[^\s,;&'\"]+)"
 )
+_LOGIN = r"^(?:-[uU]|--user|--proxy-user)$"  # of curl: NAME:PASSWORD
+_LOGIN_IN_TEXT = (
+    r"(\bcurl\b[^|;&\n]*?\s(?:-[uU]|--user|--proxy-user)[\s=]*(?:\\*[\"'])?[^\s:\"'\\]+:)(?!\*\*\*)[^\s\"'\\]+"
+)
+_BLOCK_OF_YAML = r"^(\s*(?:- +)*)[\"']?([\w.-]+)[\"']?\s*:\s*[|>][-+\d]*\s*(?:#.*)?$"
 _HEADER = r"(?i)(?:authorization|cookie)$"
 _VALUE_OF_HEADER = r"[^\n'\"]+"
 _MOST_NESTED = 4  # options in the value of an option
@@ -57,15 +63,28 @@ _MOST_NESTED = 4  # options in the value of an option
 def redact_command(words: Iterable[str]) -> tuple[str, ...]:
     """The command as it may be stored. Lengths of secrets are not kept."""
     shown: list[str] = []
-    hide_next = False
+    hide_next = curl = False
     for word in words:
         if hide_next and not word.startswith("-"):
             shown.append(HIDDEN)
             hide_next = False
             continue
+        if curl and (login := _without_password(shown[-1], word)):
+            shown.append(login)
+            continue
+        curl = curl or word.rpartition("/")[2] == "curl"
         hide_next = word.startswith("-") and "=" not in word and _is_secret_name(word.lstrip("-"))
         shown.append(redact_text(word))
     return tuple(shown)
+
+
+def _without_password(option: str, word: str) -> str | None:
+    """`me:***` for what curl logs in with: `me:X` behind `option`, or joined to it. None: it is no such word."""
+    if re.match(_LOGIN, option):
+        name, colon, password = word.partition(":")
+        return f"{name}:{HIDDEN}" if colon and password else None
+    joined = re.match(r"(?s)(-[uU]|--(?:proxy-)?user=)([^:]+:).+$", word)
+    return f"{joined[1]}{joined[2]}{HIDDEN}" if joined else None
 
 
 def redact_text(text: str) -> str:
@@ -86,12 +105,24 @@ def redact_text(text: str) -> str:
     if "://" in text:
         text = re.sub(_INSIDE_ADDRESS, rf"\1{HIDDEN}@", text)
         text = re.sub(_ALONE_IN_ADDRESS, rf"\1{HIDDEN}@", text)
+    if "curl" in text:
+        text = re.sub(_LOGIN_IN_TEXT, rf"\1{HIDDEN}", text)
     return _without_inner(text)
 
 
 def redact_lines(text: str) -> str:
-    """The text of a file, its secrets hidden line by line; a private key becomes one line."""
-    return "\n".join(map(redact_text, _without_private_keys(text).splitlines())) + "\n" if text else ""
+    """The text of a file, its secrets hidden line by line; a private key becomes one line, and so does a secret that
+    YAML has as a block of lines.
+    """
+    shown: list[str] = []
+    block: int | None = None  # how far in the name stands, whose block of lines is left out
+    for line in _without_private_keys(text).splitlines():
+        if block is not None and (not line.strip() or len(line) - len(line.lstrip()) > block):
+            continue
+        opens = re.match(_BLOCK_OF_YAML, line)
+        block = len(opens[1]) if opens and _is_secret_name(opens[2]) else None
+        shown.append(redact_text(line))
+    return "\n".join(shown) + "\n" if text else ""
 
 
 def redact_environment(variables: Mapping[str, str]) -> dict[str, str]:

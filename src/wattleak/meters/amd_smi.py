@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from wattleak.model import Channel, Unavailable
 
+LOST = "without it the energy of AMD GPUs is not in any figure"
 _MOST_W = 0xFFFF  # the library's word for "not there", in 16 bits; in 32 and 64 bits it is larger
 
 
@@ -45,15 +46,25 @@ class AmdSmiMeter:
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """One channel per GPU that can be read, its partitions together; the library is closed again."""
-        from wattleak.meters.amd_smi_probe import Nothing, look  # noqa: PLC0415 - the recorder reads without finding
+        from wattleak.meters.pci import AMD, has_gpu  # noqa: PLC0415 - the recorder reads without finding
 
-        found = look(self._host)
-        if isinstance(found, Nothing):
-            self.absent = found.absent
-            return found.answer
+        if not has_gpu(AMD, self._host):
+            self.absent = True
+            return self._none()
+        from wattleak.meters.amd_smi_probe import Found, look  # noqa: PLC0415 - as above
+
+        found = look()
+        if not isinstance(found, Found):
+            return found
         self._folder, self._devices = found.folder, [dict(device) for device in found.devices]
         self.losses = found.losses
         return found.channels
+
+    def _none(self) -> Unavailable:
+        from wattleak.model import Unavailable  # noqa: PLC0415 - the recorder reads without it
+
+        there = "nothing to type if there is no AMD GPU; else lspci -d 1002: shows what the machine sees"
+        return Unavailable(self.name, f"there is no AMD GPU in this machine; {LOST}", there)
 
     def spec(self) -> dict[str, object]:
         """The folder of the package, and of each channel its PCI functions and what to read."""

@@ -24,8 +24,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wattleak.meters.amd_smi import accumulated_j, import_quietly, power_w
-from wattleak.meters.pci import AMD, has_gpu
+from wattleak.meters.amd_smi import LOST, accumulated_j, import_quietly, power_w
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ _POWER_PERIOD_S = 0.1
 _STILL_S = 0.5  # a counter that stands for so long stands for good
 _LOOK_S = 0.0005
 _PERIODS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-_LOST = "without it the energy of AMD GPUs is not in any figure"
 
 
 class Found(NamedTuple):
@@ -50,13 +48,6 @@ class Found(NamedTuple):
     devices: tuple[dict[str, object], ...]
     losses: tuple[Unavailable, ...]
     folder: str  # where the package amdsmi lies
-
-
-class Nothing(NamedTuple):
-    """No GPU can be read; `absent` says that this machine has none."""
-
-    answer: Unavailable
-    absent: bool
 
 
 class _Card:
@@ -70,30 +61,27 @@ class _Card:
         self.last_j: float | None = None
 
 
-def look(host: str = "/") -> Found | Nothing:
+def look() -> Found | Unavailable:
     """Open AMD's library, ask every GPU what it can tell, and close the library again. Takes up to half a second."""
-    if not has_gpu(AMD, host):
-        there = "nothing to type if there is no AMD GPU; else lspci -d 1002: shows what the machine sees"
-        return Nothing(Unavailable(METER, f"there is no AMD GPU in this machine; {_LOST}", there), absent=True)
     folder = _find_package()
     if folder is None:
-        reason = f"the Python package amdsmi is not installed; {_LOST}"
+        reason = f"the Python package amdsmi is not installed; {LOST}"
         remedy = "pip install amdsmi (the version of your ROCm: cat /opt/rocm/.info/version)"
-        return Nothing(Unavailable(METER, reason, remedy), absent=False)
+        return Unavailable(METER, reason, remedy)
     try:
         amdsmi = import_quietly(folder)
     except Exception as error:  # noqa: BLE001 - it raises whatever comes of a missing library or symbol: KeyError, OSError
-        reason = f"AMD's library libamd_smi.so does not load ({type(error).__name__}: {error}); {_LOST}"
+        reason = f"AMD's library libamd_smi.so does not load ({type(error).__name__}: {error}); {LOST}"
         remedy = "install amd-smi-lib of ROCm, of the same version as the package amdsmi (pip show amdsmi)"
-        return Nothing(Unavailable(METER, reason, remedy), absent=False)
+        return Unavailable(METER, reason, remedy)
     try:
         amdsmi.amdsmi_init()
     except amdsmi.AmdSmiException as error:
-        return Nothing(_why_closed(amdsmi, error), absent=False)
+        return _why_closed(amdsmi, error)
     try:
         return _ask(amdsmi, folder)
     except amdsmi.AmdSmiException as error:
-        return Nothing(_why_closed(amdsmi, error), absent=False)
+        return _why_closed(amdsmi, error)
     finally:
         amdsmi.amdsmi_shut_down()
 
@@ -109,14 +97,14 @@ def _find_package() -> str | None:
     return str(folder) if (folder / "amdsmi/__init__.py").is_file() else None
 
 
-def _ask(amdsmi: ModuleType, folder: str) -> Found | Nothing:
+def _ask(amdsmi: ModuleType, folder: str) -> Found | Unavailable:
     cards: dict[str, _Card] = {}
     losses: list[Unavailable] = []
     for number, handle in enumerate(amdsmi.amdsmi_get_processor_handles()):
         try:
             address = str(amdsmi.amdsmi_get_gpu_device_bdf(handle))
         except amdsmi.AmdSmiException as error:
-            reason = f"AMD GPU number {number} does not answer: {_first_line(error)}; {_LOST}"
+            reason = f"AMD GPU number {number} does not answer: {_first_line(error)}; {LOST}"
             losses.append(Unavailable(METER, reason, "amd-smi list shows its state"))
             continue
         card = cards.setdefault(address.rpartition(".")[0], _Card(address.rpartition(".")[0]))
@@ -140,10 +128,9 @@ def _ask(amdsmi: ModuleType, folder: str) -> Found | Nothing:
     if channels:
         return Found(tuple(channels), tuple(devices), tuple(losses), folder)
     if losses:
-        answer = Unavailable(METER, "; ".join(loss.reason for loss in losses), losses[0].remedy)
-        return Nothing(answer, absent=False)
-    reason = f"AMD's driver sees no GPU that this user may read; {_LOST}"
-    return Nothing(Unavailable(METER, reason, "sudo usermod -aG render,video $USER, then log in again"), absent=False)
+        return Unavailable(METER, "; ".join(loss.reason for loss in losses), losses[0].remedy)
+    reason = f"AMD's driver sees no GPU that this user may read; {LOST}"
+    return Unavailable(METER, reason, "sudo usermod -aG render,video $USER, then log in again")
 
 
 def _watch_counters(amdsmi: ModuleType, cards: list[_Card]) -> None:
@@ -212,9 +199,9 @@ def _why_silent(name: str, device: str | None, card: _Card) -> Unavailable:
         reason = f"{what} reports no power: on a card with two dies the first one reports for both"
         return Unavailable(METER, reason, "the figure of the other die is the whole card's; use both dies or none")
     if card.last_j is not None:
-        reason = f"{what} has an energy accumulator that does not move and no power reading; {_LOST}"
+        reason = f"{what} has an energy accumulator that does not move and no power reading; {LOST}"
         return Unavailable(METER, reason, "a reboot has helped, or a newer ROCm; amd-smi metric --energy shows it")
-    reason = f"{what} has neither an energy accumulator nor a power reading (virtual machines have none); {_LOST}"
+    reason = f"{what} has neither an energy accumulator nor a power reading (virtual machines have none); {LOST}"
     return Unavailable(METER, reason, "measure on the machine itself, not in a virtual one")
 
 
@@ -228,7 +215,7 @@ def _why_closed(amdsmi: ModuleType, error: Exception) -> Unavailable:
     elif "DRIVER_NOT_LOADED" in said or "NO_DRV" in said or "INIT_ERROR" in said:
         remedy = "sudo modprobe amdgpu; dmesg | grep amdgpu shows whether that worked"
     version = getattr(amdsmi, "__version__", "of unknown version")
-    return Unavailable(METER, f"AMD SMI {version} does not open: {said}; {_LOST}", remedy)
+    return Unavailable(METER, f"AMD SMI {version} does not open: {said}; {LOST}", remedy)
 
 
 def _first_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wattleak.meters.pci import NVIDIA, has_gpu
+from wattleak.meters.nvml import LOST, NO_LIBRARY
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable
 
 if TYPE_CHECKING:
@@ -35,11 +35,6 @@ _POWER_ERROR = 0.10
 _QUARTER_ERROR = 0.20
 _GA100 = ("A100", "A800", "A30")  # products with this chip; A30 is compared as a whole word: there is an A300
 _GH100 = ("H100", "H200", "H800", "H20", "GH200")
-_LOST = "without it the energy of NVIDIA GPUs is not in any figure"
-_NO_LIBRARY = (
-    "there is no NVIDIA driver here (libnvidia-ml.so.1 is not found)",
-    "nothing to type if there is no NVIDIA GPU; else install the driver, or docker run --gpus all",
-)
 
 
 class Found(NamedTuple):
@@ -51,19 +46,12 @@ class Found(NamedTuple):
     folder: str  # where pynvml lies
 
 
-def is_absent(host: str = "/") -> bool:
-    """Has this machine no NVIDIA GPU? False where that cannot be known: no list of PCI devices, or WSL2."""
-    return has_gpu(NVIDIA, host) is False
-
-
 def look() -> Found | Unavailable:
     """Open the driver's library, ask every GPU what it can tell, and close the library again."""
-    if _is_library_missing():
-        return Unavailable(METER, f"{_NO_LIBRARY[0]}; {_LOST}", _NO_LIBRARY[1])
     try:
         import pynvml  # noqa: PLC0415 - where it is missing, that is the answer
     except ImportError:
-        reason = f"the Python package nvidia-ml-py is not installed; {_LOST}"
+        reason = f"the Python package nvidia-ml-py is not installed; {LOST}"
         return Unavailable(METER, reason, "pip install nvidia-ml-py")
     try:
         pynvml.nvmlInit()
@@ -77,20 +65,6 @@ def look() -> Found | Unavailable:
         pynvml.nvmlShutdown()
 
 
-def _is_library_missing() -> bool:
-    """Whether the driver's library cannot be loaded, found out without pynvml, whose import takes 12 ms."""
-    import ctypes  # noqa: PLC0415 - the recorder does not look
-    import sys  # noqa: PLC0415 - as above
-
-    if not sys.platform.startswith("linux"):
-        return False  # pynvml knows the places of other systems
-    try:
-        ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return True
-    return False
-
-
 def _ask(pynvml: ModuleType) -> Found | Unavailable:
     handles: dict[int, object] = {}
     losses: list[Unavailable] = []
@@ -98,7 +72,7 @@ def _ask(pynvml: ModuleType) -> Found | Unavailable:
         try:
             handles[index] = pynvml.nvmlDeviceGetHandleByIndex(index)
         except pynvml.NVMLError as error:
-            reason = f"gpu{index} does not answer: {error}; {_LOST}"
+            reason = f"gpu{index} does not answer: {error}; {LOST}"
             losses.append(Unavailable(METER, reason, f"nvidia-smi -i {index} shows its state"))
     channels: list[Channel] = []
     devices: list[dict[str, object]] = []
@@ -108,7 +82,7 @@ def _ask(pynvml: ModuleType) -> Found | Unavailable:
             device = str(pynvml.nvmlDeviceGetName(handle))
             uuid = str(pynvml.nvmlDeviceGetUUID(handle))
         except pynvml.NVMLError as error:
-            reason = f"{name} does not answer: {error}; {_LOST}"
+            reason = f"{name} does not answer: {error}; {LOST}"
             losses.append(Unavailable(METER, reason, f"nvidia-smi -i {index} shows its state"))
             continue
         energy = _answers(pynvml, pynvml.nvmlDeviceGetTotalEnergyConsumption, handle)
@@ -123,7 +97,7 @@ def _ask(pynvml: ModuleType) -> Found | Unavailable:
         return Found(tuple(channels), tuple(devices), tuple(losses), folder)
     if losses:
         return Unavailable(METER, "; ".join(loss.reason for loss in losses), losses[0].remedy)
-    reason = f"the NVIDIA driver sees no GPU; {_LOST}"
+    reason = f"the NVIDIA driver sees no GPU; {LOST}"
     return Unavailable(METER, reason, "nvidia-smi -L lists what the driver sees")
 
 
@@ -222,13 +196,13 @@ def _why_silent(pynvml: ModuleType, handle: object, what: str) -> Unavailable:
         remedy = "use a whole GPU (sudo nvidia-smi -mig 0 on the host)"
     else:
         reason, remedy = "has neither an energy counter nor a power reading", "use a Volta or later data-centre GPU"
-    return Unavailable(METER, f"{what} {reason}; {_LOST}", remedy)
+    return Unavailable(METER, f"{what} {reason}; {LOST}", remedy)
 
 
 def _why_closed(pynvml: ModuleType, error: int) -> Unavailable:
     """Why the library did not open, and what helps."""
     known = {
-        pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: _NO_LIBRARY,
+        pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: NO_LIBRARY,
         pynvml.NVML_ERROR_DRIVER_NOT_LOADED: (
             "the NVIDIA driver is installed but not loaded",
             "sudo modprobe nvidia; nvidia-smi shows whether that worked",
@@ -249,4 +223,4 @@ def _why_closed(pynvml: ModuleType, error: int) -> Unavailable:
     reason, remedy = known.get(
         error, (f"NVML does not open: {pynvml.NVMLError(error)}", "nvidia-smi shows what the driver says")
     )
-    return Unavailable(METER, f"{reason}; {_LOST}", remedy)
+    return Unavailable(METER, f"{reason}; {LOST}", remedy)

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wattleak.errors import OwnFailure, UsageError
 from wattleak.meters import BUILTIN, ENTRY_POINTS, load
-from wattleak.meters.accelerator_model import AcceleratorModelMeter
-from wattleak.meters.cpu_model import CpuModelMeter
-from wattleak.meters.hwmon import HwmonMeter
-from wattleak.meters.perf_rapl import PerfRaplMeter
-from wattleak.meters.plug import PlugMeter
-from wattleak.meters.replay import ReplayMeter
 from wattleak.meters.rules import containment, made_good, selected, steps_back
 from wattleak.model import Estimate, Origin, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from wattleak.model import Channel, Meter
 
 _QUOTED_IDLE_ERROR = 0.10  # an idle power that a user states was read off a display somewhere: an assumption
-_AWARE: dict[str, Callable[..., Meter]] = {  # they leave out what another meter reads already
-    PerfRaplMeter.name: PerfRaplMeter,
-    HwmonMeter.name: HwmonMeter,
-    AcceleratorModelMeter.name: AcceleratorModelMeter,
-}
+_AWARE = ("perf-rapl", "hwmon", "accelerator-model")  # they leave out what another meter reads already
 
 
 class Probed(NamedTuple):
@@ -103,17 +93,23 @@ def _make(
 ) -> tuple[str, Meter]:
     kind, _, argument = name.partition(":")
     builtin = dict(BUILTIN)
-    if kind == ReplayMeter.name:
+    # Each is imported when its turn comes: most are not asked for, and a measured block waits for all of this.
+    if kind == "replay":
+        from wattleak.meters.replay import ReplayMeter  # noqa: PLC0415 - see above
+
         if not argument:
             raise UsageError("the replay meter needs a script", "replay:FILE.json")
         return builtin[kind], ReplayMeter.from_file(argument)
-    if name == CpuModelMeter.name:
+    if name == "cpu-model":
+        from wattleak.meters.cpu_model import CpuModelMeter  # noqa: PLC0415 - see above
+
         return builtin[name], CpuModelMeter(idle_power_w.get("cpu"), instance_type=instance_type)
-    if argument and kind in (PlugMeter.name, AcceleratorModelMeter.name):
-        taker = PlugMeter if kind == PlugMeter.name else AcceleratorModelMeter
-        return builtin[kind], taker.from_argument(argument)
+    if argument and kind in ("plug", "accelerator-model"):
+        stated: Any = load(builtin[kind])
+        return builtin[kind], stated.from_argument(argument)
     if name in _AWARE:
-        return builtin[name], _AWARE[name](read_already=found)
+        aware: Any = load(builtin[name])
+        return builtin[name], aware(read_already=found)
     if name in builtin:
         return builtin[name], load(builtin[name])()
     from difflib import get_close_matches  # noqa: PLC0415 - 5 ms, for a meter that is not ours only

@@ -20,6 +20,7 @@ class Phase:
     energy_j: Estimate | None  # attributed to the process tree; None: nothing to attribute
     by_interval: bool  # False: the moments are too short or too many to read one by one; energy is split by time
     inside: str | None = None  # another phase that contains this one, which a sum must not count again
+    duration_range_s: tuple[float, float] | None = None  # 95 %, where only a sample of the steps was looked at
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wattleak.model import Evidence, Finding, Phase
-    from wattleak.signals import Process, Signals
+    from wattleak.signals import Fact, Process, Signals
 
 NO_AGENT = "no agent reported: the Python of this command does not read PYTHONPATH (-I, -E or -S), or did not start"
 _OWN = frozenset({"boot", "fork", "failure", "full"})  # what the agent says of itself
@@ -146,10 +146,16 @@ def _noted(signals: Signals) -> list[Noted]:
             fact.number("s") or 0.0,
             _moments(fact.values.get("intervals")),
             fact.text("in"),
+            _range(fact),
         )
         for fact in facts
         if trainer is not None and fact.process == trainer
     ]
+
+
+def _range(fact: Fact) -> tuple[float, float] | None:
+    low_s, high_s = fact.number("low_s"), fact.number("high_s")
+    return None if low_s is None or high_s is None else (low_s, high_s)
 
 
 def _moments(value: object) -> tuple[tuple[float, float], ...]:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from wattleak.errors import OwnFailure
-from wattleak.recorder.launch import attach_config, read_line
+from wattleak.recorder.launch import PATIENCE_S, attach_config, read_line, stop_recorder
 from wattleak.recorder.spawning import configure, start_sidecar
 
 if TYPE_CHECKING:
@@ -35,6 +35,4 @@ def recorder_beside(folder: Path, probed: Probed, pid: int, *, run_id: str) -> I
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):
-                control.sendall(b"stop\n")
-                read_line(control)
+            stop_recorder(control, PATIENCE_S)  # what it has written until now is there, whatever it could not do

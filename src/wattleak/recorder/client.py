@@ -362,7 +362,7 @@ class _Booting:
 
     def watch(self, config: dict[str, Any], stack: contextlib.ExitStack) -> str:
         """Have it watch this process until the stack ends; the address for spans."""
-        from wattleak.recorder.launch import read_line  # noqa: PLC0415 - a span does not need it
+        from wattleak.recorder.launch import read_line, stop_recorder  # noqa: PLC0415 - a span does not need it
         from wattleak.recorder.spawning import configure  # noqa: PLC0415
 
         configure(self._control, {**config, "listen": self._listen.fileno()})
@@ -372,7 +372,7 @@ class _Booting:
         self._control.sendall(b"go\n")
         if not (read_line(self._control) or "").startswith("ready"):
             raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
-        stack.callback(_stop, self._control)
+        stack.callback(lambda: _say(stop_recorder(self._control, _PATIENCE_S)))
         return self._address
 
 
@@ -408,28 +408,16 @@ def _watch_portably(config: dict[str, Any], platform: Platform, stack: contextli
     before_s = portable_launch.children_waited_for_s()
 
     def stop() -> None:
-        if not portable_launch.detach(line, portable_launch.children_waited_for_s() - before_s):
-            print("wattleak: the recorder was killed; the run is marked incomplete", file=sys.stderr)
+        _say(portable_launch.detach(line, portable_launch.children_waited_for_s() - before_s, _PATIENCE_S))
 
     stack.callback(stop)
     return address
 
 
-def _stop(control: socket.socket) -> None:
-    """Have the recorder take its last reading and leave; what it could not do is said, never raised."""
-    from wattleak.recorder.launch import read_line  # noqa: PLC0415
-
-    control.settimeout(_PATIENCE_S)
-    try:
-        control.sendall(b"stop\n")
-        answer = read_line(control)
-    except TimeoutError:
-        print(f"wattleak: the recorder has not answered for {_PATIENCE_S} s; it ends when it goes on", file=sys.stderr)
-        return
-    except OSError:
-        answer = None
-    if answer is None:
-        print("wattleak: the recorder was killed; the run is marked incomplete", file=sys.stderr)
+def _say(trouble: str | None) -> None:
+    """What the recorder could not do is said, never raised: the program's work is done."""
+    if trouble is not None:
+        print(f"wattleak: {trouble}", file=sys.stderr)
 
 
 def _unlink(address: str) -> None:

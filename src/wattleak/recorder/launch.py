@@ -47,6 +47,8 @@ _PASSED_ON = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Wind
 _KEPT_AWAY = (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT))  # the terminal sends them to the workload
 _UNMEASURED = (Origin.MODELLED, Origin.CONSTANT)  # figures of time and CPU-seconds, which every sample has anyway
 LINGER_S = 30.0
+PATIENCE_S = 30  # an answer takes a reading of the meters; a recorder that was stopped never gives one
+WAS_KILLED = "the recorder was killed; the run is marked incomplete"
 
 
 class Streams(NamedTuple):
@@ -371,6 +373,23 @@ def _held_back(numbers: Sequence[signal.Signals]) -> Iterator[list[int]]:
         for number, handler in before.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def stop_recorder(control: socket.socket, patience_s: float) -> str | None:
+    """Have an attached recorder take its last reading and leave; what went wrong, in words, or None. Raises nothing."""
+    control.settimeout(patience_s)
+    try:
+        control.sendall(b"stop\n")
+        return WAS_KILLED if read_line(control) is None else None
+    except TimeoutError:
+        return no_answer(patience_s)
+    except OSError:
+        return WAS_KILLED
+
+
+def no_answer(patience_s: float) -> str:
+    """What is said of a recorder that somebody has stopped."""
+    return f"the recorder has not answered for {patience_s} s; it ends when it goes on"
 
 
 def read_line(control: socket.socket) -> str | None:

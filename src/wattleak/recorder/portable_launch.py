@@ -22,7 +22,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Self
 
 from wattleak.errors import OwnFailure
-from wattleak.recorder.launch import Ended
+from wattleak.recorder.launch import WAS_KILLED, Ended, no_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,13 +160,18 @@ def children_waited_for_s() -> float:
     return times.children_user + times.children_system
 
 
-def detach(line: Line, children_s: float) -> bool:
-    """End what `attach` began; `children_s` is what children have used in between. False when the recorder is gone."""
-    line.tell(f"stop {children_s:.6f}" if os.name == "posix" else "stop")
-    answer = line.hear()
+def detach(line: Line, children_s: float, patience_s: float) -> str | None:
+    """End what `attach` began; `children_s` is what children have used in between. What went wrong, or None."""
+    line.control.settimeout(patience_s)
+    try:
+        line.tell(f"stop {children_s:.6f}" if os.name == "posix" else "stop")
+        answer = line.hear()
+    except TimeoutError:
+        line.close()
+        return no_answer(patience_s)
     line.close()
     line.process.wait()
-    return answer is not None
+    return WAS_KILLED if answer is None else None
 
 
 def _start_recorder(config: dict[str, Any], platform: Platform, env: Mapping[str, str], *, alone: bool = False) -> Line:

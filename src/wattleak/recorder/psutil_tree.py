@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MARK = "WATTLEAK_RUN_ID"
 _STRAYS_EVERY_S = 5.0
-_SHARED_CHECK_S = 5.0  # how often the unshared part of memory may be looked up: the kernel walks page tables for it
+_SHARED_CHECK_SHARE = 0.002  # of the time, for looking up the unshared part of memory: the kernel walks page tables
 _SHARED_CHECK_MOST = 64  # processes
 _BUSY = ("user", "nice", "system", "irq", "softirq")  # of psutil.cpu_times; Windows has interrupts in `system`
 
@@ -102,7 +102,7 @@ class PsutilTree:
         self._tail_s = 0.0
         self._unique_ratio = 1.0
         self._unique_rss_b = 0
-        self._unique_at_s = float("-inf")
+        self._unique_due_s = float("-inf")
         self.peak_process_b = 0  # the largest process, where the platform keeps it (Windows)
 
     def root(self, pid: int, *, newborn: bool) -> None:
@@ -279,14 +279,15 @@ class PsutilTree:
     def _resident_b(self, living: list[_Seen], now_s: float) -> int:
         """Resident bytes: what each process has for itself, and the largest shared part once.
 
-        The ratio to the sum of the resident sizes is looked up when that sum has grown: by half, or by 5 % and the
-        last look is seconds ago. In between the last ratio holds.
+        The ratio to the sum of the resident sizes is looked up when that sum has grown: by half, or by 5 % if that
+        takes its part of the time and no more. In between the last ratio holds.
         """
         rss_b = sum(seen.rss_b for seen in living)
         if len(living) < 2:
             return rss_b
-        grown = rss_b > (1.05 if now_s - self._unique_at_s >= _SHARED_CHECK_S else 1.5) * self._unique_rss_b
+        grown = rss_b > (1.05 if now_s >= self._unique_due_s else 1.5) * self._unique_rss_b
         if grown and len(living) <= _SHARED_CHECK_MOST:
+            began_s = time.thread_time()
             pairs = [(seen.rss_b, unique) for seen in living if (unique := _unique_b(seen.process)) is not None]
             if pairs and sum(own for own, _ in pairs):
                 shared_b = max(max(0, own - unique) for own, unique in pairs)
@@ -294,7 +295,7 @@ class PsutilTree:
                     1.0, (sum(unique for _, unique in pairs) + shared_b) / sum(own for own, _ in pairs)
                 )
             self._unique_rss_b = rss_b
-            self._unique_at_s = now_s
+            self._unique_due_s = now_s + (time.thread_time() - began_s) / _SHARED_CHECK_SHARE
         return max(round(rss_b * self._unique_ratio), *(seen.rss_b for seen in living))
 
 

@@ -1,6 +1,6 @@
 """The process tree of the workload, read from /proc without ever listing all of it.
 
-Light on purpose: the recorder imports this before the workload may start, so only `os` is imported.
+Light on purpose: the recorder imports this before the workload may start, so only `os` and `time` are imported.
 
 The CPU-seconds of a tree telescope. A living process shows its own time plus that of the children it has waited for
 (`utime + stime + cutime + cstime`, proc_pid_stat(5)); what the recorder reaps itself, the workload and the orphans
@@ -18,12 +18,13 @@ others are opened each time they are read, and no process is left out.
 from __future__ import annotations
 
 import os
+import time
 
 # Windows has no sysconf: there this module is imported, and never used.
 TICKS_PER_S, PAGE_B = map(os.sysconf, ("SC_CLK_TCK", "SC_PAGE_SIZE")) if hasattr(os, "sysconf") else (1, 1)
 
 _SLOW_EVERY = 5  # samples between looks at storage I/O, and at children forked by other threads than the main one
-_SHARED_CHECK_S = 5.0  # how often the share of shared memory may be looked up: it costs the kernel a page-table walk
+_SHARED_CHECK_SHARE = 0.002  # of the time, for looking up the share of shared memory: the kernel walks page tables
 _SHARED_CHECK_MOST = 64  # processes
 _ALL, _STAT, _NONE = 3, 1, 0  # files that are held for a process
 _OWN_FILES = 32  # of the recorder: the journal, meters, pipes
@@ -180,7 +181,7 @@ class ProcessTree:
         self._highest_s = 0.0
         self._shared_ratio = 1.0
         self._shared_rss_b = 0
-        self._shared_at_s = float("-inf")
+        self._shared_due_s = float("-inf")
         self.reaped_s = 0.0  # CPU-seconds of what the recorder has waited for
         self.reaped_read_b = 0
         self.reaped_written_b = 0
@@ -280,19 +281,20 @@ class ProcessTree:
     def _without_shared(self, rss_b: int, now_s: float) -> int:
         """Resident bytes of the tree with pages shared between its processes counted once.
 
-        The ratio of proportional to resident size is looked up when the sum has grown: by half, or by 5 % and the
-        last look is seconds ago. In between the last ratio holds.
+        The ratio of proportional to resident size is looked up when the sum has grown: by half, or by 5 % if that
+        takes its part of the time and no more. In between the last ratio holds.
         """
         if len(self._known) < 2:
             return rss_b
-        grown = rss_b > (1.05 if now_s - self._shared_at_s >= _SHARED_CHECK_S else 1.5) * self._shared_rss_b
+        grown = rss_b > (1.05 if now_s >= self._shared_due_s else 1.5) * self._shared_rss_b
         if grown and len(self._known) <= _SHARED_CHECK_MOST:
+            began_s = time.thread_time()
             pairs = [(process.proportional_b(), process.rss_b) for process in self._known.values()]
             readable = [(pss_b, own_b) for pss_b, own_b in pairs if pss_b is not None]
             resident_b = sum(own_b for _, own_b in readable)
             if resident_b:
                 self._shared_ratio = min(1.0, sum(pss_b for pss_b, _ in readable) / resident_b)
             self._shared_rss_b = rss_b
-            self._shared_at_s = now_s
+            self._shared_due_s = now_s + (time.thread_time() - began_s) / _SHARED_CHECK_SHARE
         # A proportional size also divides by strangers that map the same libraries; no process is less than it is.
         return max(round(rss_b * self._shared_ratio), *(process.rss_b for process in self._known.values()))

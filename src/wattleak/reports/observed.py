@@ -135,6 +135,8 @@ def _shown(path: str) -> str:
 
 def _phase(phase: Phase) -> PhaseStory:
     note = [units.duration(phase.duration_s), f"{100 * phase.share:.0f} % of the time"]
+    if phase.duration_range_s is not None:
+        note.append(f"{' to '.join(map(units.duration, phase.duration_range_s))}, from a sample of the steps")
     energy, interval = "", ""
     if phase.energy_j is not None:
         energy, interval = units.with_range(phase.energy_j, "J")

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from wattleak.signals.outside.stretches import stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from wattleak.signals.outside.looks import Look
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_B = os.sysconf("SC_PAGE_SIZE")
@@ -116,6 +119,38 @@ class TestAWrittenTree:
         assert look.affinity == 4
         assert look.cpus == 4.0
         assert look.why_so_many() == "affinity: 4 CPUs"
+
+    def test_what_others_had_is_what_the_cpus_worked_beyond_the_tree(self, written: WrittenProc) -> None:
+        def look(us_s: float, *busy_s: float) -> Look:
+            """Each CPU: user, nice, system, idle, I/O wait, interrupts, soft ones, stolen, guests (in user)."""
+            written.thread(10, 10, round(us_s * 1e9), 0, cpus="0-1")
+            lines = [
+                f"cpu{number} {round(work_s * TICKS) - 3 * TICKS} {TICKS} 0 777 888 0 {TICKS} {TICKS} 555 0\n"
+                for number, work_s in enumerate(busy_s)
+            ]
+            written.write("proc/stat", f"cpu  1 2 3 4 5 6 7 8 9 0\n{''.join(lines)}intr 99 1 2\nctxt 5\n")
+            return replace(
+                read_look(10, read_limits(10, base=written.base), proc=written.base / "proc", base=written.base),
+                time_s=us_s,
+            )
+
+        written.group()
+        written.process(10)
+        (stretch,) = stretches((look(10.0, 50.0, 60.0, 70.0), look(14.0, 54.0, 62.4, 74.0)))
+
+        assert stretch.others == pytest.approx((4.0 + 2.4 - 4.0) / (2 * 4.0))  # the third CPU is not ours
+
+    def test_where_a_container_shows_its_own_counters_nobody_knows_what_others_had(self, written: WrittenProc) -> None:
+        written.group()
+        with (written.base / "proc/self/mountinfo").open("a") as file:
+            file.write("40 20 0:50 /proc/stat /proc/stat rw - fuse.lxcfs lxcfs rw\n")
+        written.process(10)
+        written.thread(10, 10, 0, 0)
+        written.write("proc/stat", "cpu0 5 5 5 5 5 5 5 5 0 0\ncpu1 5 5 5 5 5 5 5 5 0 0\n")
+        look = read_look(10, read_limits(10, base=written.base), proc=written.base / "proc", base=written.base)
+        (stretch,) = stretches((look, replace(look, time_s=look.time_s + 1.0)))
+
+        assert stretch.others is None
 
     def test_a_quota_is_less_than_the_affinity_and_its_throttling_is_read(self, written: WrittenProc) -> None:
         written.group(quota="150000 100000", throttled=40)

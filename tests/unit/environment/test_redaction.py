@@ -20,6 +20,12 @@ from wattleak.environment.redaction import is_redacted, redact_command, redact_e
         ("curl", "-H", "Authorization: hush"),
         ("bash", "-c", "export HF_TOKEN=hush; python train.py"),
         ("python", "-c", "login(token='hush')"),
+        ("curl", "-u", "me:hush", "https://h/"),
+        ("/usr/bin/curl", "-s", "--user", "me:hu:hush", "h"),
+        ("curl", "-ume:hush", "h"),
+        ("curl", "--proxy-user=me:hush", "h"),
+        ("bash", "-c", "curl -s -u me:hush h | tar x"),
+        ("bash", "-c", "cd x && curl --user 'me:hush' h"),
     ],
 )
 def test_a_secret_is_hidden_by_its_name(words: tuple[str, ...]) -> None:
@@ -52,6 +58,8 @@ def test_a_secret_is_hidden_by_its_form(secret: str) -> None:
         ("python", "-m", "pytest", "-k", "test_key_error"),
         ("torchrun", "--nproc-per-node=4", "train.py", "--lr", "1e-3", "--sort-by", "author"),
         ("python", "-c", "for key in d: print(key)"),
+        ("docker", "run", "-u", "1000:1000", "image"),
+        ("curl", "-u", "me", "https://host:8080/a"),
     ],
 )
 def test_what_is_no_secret_stays(words: tuple[str, ...]) -> None:
@@ -113,6 +121,16 @@ def test_the_name_stays_and_the_value_is_hidden(text: str, shown: str) -> None:
 def test_a_private_key_in_a_file_is_hidden_to_its_end(kind: str) -> None:
     assert redact_lines(f"lr: 1\nkey: |\n  {KEY.format(kind)}\nepochs: 3\n") == "lr: 1\nkey: |\n  ***\nepochs: 3\n"
     assert "hush" not in redact_lines(KEY.format(kind).partition("-----END")[0])
+
+
+def test_a_block_of_lines_is_hidden_to_its_end() -> None:
+    text = (
+        "db:\n  password: |\n    hush\n\n    hush\n  epochs: 3\n- token: >-\n    hush\n  lr: 1\n- run: |\n    train\n"
+    )
+    shown = "db:\n  password: ***\n  epochs: 3\n- token: ***\n  lr: 1\n- run: |\n    train\n"
+
+    assert redact_lines(text) == shown
+    assert redact_lines(shown) == shown
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 from .batches import rows_of
+from .fit_waits import FitWaits
 from .hooks_debugging import debugging_of
 from .hooks_tensorflow import functions_of, is_eager
 from .keras_models import ModelsOfKeras
@@ -142,7 +143,13 @@ class _Keras:
         function = model.train_function
         if function is not None and not isinstance(function, _Timed):
             stepped = self._agent.guard(self._stepped)
-            model.train_function = _Timed(function, stepped, model, self._models, self._functions.prepared)
+            timed = _Timed(function, stepped, model, self._models, self._functions.prepared)
+            fit = self._fits[-1] if self._fits else None
+            if fit is not None and fit.model is model:
+                waits = fit.loop.waits = fit.loop.waits or FitWaits(model)
+                waits.made_anew()
+                timed.ask(self._agent.guard(waits.before), self._agent.guard(waits.after))
+            model.train_function = timed
 
     def _stepped(self, model: Any, now_s: float) -> None:
         fit = self._fits[-1] if self._fits else None
@@ -230,11 +237,20 @@ class _Timed:
         self._begun_s = 0.0
         self._later: list[float] = []
         self._settled = False
+        self._before: Any = None
+        self._after: Any = None
+
+    def ask(self, before: Any, after: Any) -> None:
+        """Have these called around each call, the second one where the first one gave a token and the call returned."""
+        self._before, self._after = before, after
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         begun_s = _monotonic()
+        token = None if self._before is None else self._before(args)
         result = self._function(*args, **kwargs)
         now_s = _monotonic()
+        if token is not None:
+            self._after(token)
         if self._first_s is None:
             self._first_s = now_s - begun_s
             self._begun_s = begun_s

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST = 256  # samples; then every second one goes, and the next ones come half as often
-_SHARE = 0.001  # of the time since the first sample that taking samples may take
+_SHARE = 0.0005  # of the time since the first sample that taking samples may take
 _FREE = 64  # samples that are taken whatever they cost: some milliseconds in all
 _monotonic = time.monotonic
 

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .agent import Agent
+    from .fit_waits import FitWaits
     from .holders import Held
 
     Site = tuple[str, int, str]
 
-_KEPT = 128  # durations of a loop that are kept
+_KEPT = 32  # durations of a loop that are kept
+_MOST_UNPOLLED, _UNPOLLED_S = 32, 0.1  # steps, and seconds, after which what is polled is asked again
 _WARM = 8  # steps before memory is asked: the optimizer makes its state in the first
 _MOST_SERIES = 16
 _FEW_SAMPLES = 12
@@ -37,7 +39,7 @@ class Loop:
 
     __slots__ = (
         *("count", "device", "due", "durations", "first_s", "framework", "kind", "last_s", "noted", "number", "ref"),
-        *("rows", "rows_steps", "site", "stride", "told_rows", "update_s", "updates", "wait_s"),
+        *("rows", "rows_steps", "site", "stride", "told_rows", "update_s", "updates", "wait_s", "waits"),
     )
 
     def __init__(self, owner: Any, number: int, framework: str, kind: str, site: Site | None) -> None:
@@ -53,6 +55,7 @@ class Loop:
         self.rows = 0
         self.rows_steps = 0  # of which the number of rows is known
         self.wait_s = 0.0  # for data, in the loop
+        self.waits: FitWaits | None = None  # where that is known of a sample of the steps
         self.update_s = 0.0  # in the optimizer, of `updates` steps
         self.updates = 0
         self.told_rows: int | None = None  # what fit was told and did not heed
@@ -60,7 +63,6 @@ class Loop:
     def fact(self) -> dict[str, Any]:
         """Everything about it so far."""
         file, line, function = self.site or (None, None, None)
-        ordered = sorted(self.durations)
         return {
             "k": "steps",
             "key": self.number,
@@ -73,14 +75,26 @@ class Loop:
             "steps": self.count,
             "first_s": self.first_s,
             "last_s": self.last_s,
-            "step_s": ordered[len(ordered) // 2] if ordered else None,
+            "step_s": self.usual_s(),
             "rows": self.rows,
             "rows_steps": self.rows_steps,
-            "wait_s": self.wait_s,
+            "wait_s": self.waited()[0],
             "update_s": self.update_s,
             "updates": self.updates,
             "told_rows": self.told_rows,
         }
+
+    def usual_s(self) -> float | None:
+        """What a step takes: the median of those that were kept."""
+        return sorted(self.durations)[len(self.durations) // 2] if self.durations else None
+
+    def waited(self) -> tuple[float, float, float]:
+        """Seconds of waiting for data, and their range: no longer than the loop, whatever a sample of it says."""
+        of_sample = None if self.waits is None else self.waits.waited()
+        if of_sample is None:
+            return self.wait_s, self.wait_s, self.wait_s
+        wait_s, low_s, high_s = (min(each_s, self.last_s - self.first_s) for each_s in of_sample)
+        return wait_s, low_s, high_s
 
 
 class Steps:
@@ -91,7 +105,8 @@ class Steps:
         self.sizes: list[Callable[[Any], tuple[int, int, bool] | None]] = []
         self.device_reader: Callable[[Loop], tuple[str, Callable[[], int], int | None] | None] | None = None
         self.at_first: list[Callable[[Loop], object]] = []  # called with the first step, again in a fork
-        self.polls: list[Callable[[], object]] = []  # called every few steps
+        self.polls: list[Callable[[], object]] = []  # called every few steps, or every tenth of a second
+        self.at_facts: list[Callable[[], object]] = []  # called before facts are made, for who books late
         self._host = host_reader()
         self._clear()
         agent.at_flush(self._facts, reset=self._clear)
@@ -104,10 +119,12 @@ class Steps:
         self.last_s = 0.0
         self._loops: dict[int, Loop] = {}
         self._done: list[Loop] = []
-        self._leader: Loop | None = None
+        self.leader: Loop | None = None
         self._series: Series | None = None
         self._all_series: list[tuple[str, Loop, Series, int | None]] = []
         self._device_series: Series | None = None
+        self._polled = (0, 0.0)  # step and moment of the last one
+        self._next_poll = 0  # step
         self._next_look = 0
         self._look_s = 0.0
         self._held: dict[int, tuple[int, int, int]] = {}  # container -> step, tensors and bytes when it was first seen
@@ -130,7 +147,7 @@ class Steps:
 
     def leader_number(self) -> int | None:
         """Of the loop that makes the steps now; None: no step was made."""
-        return None if self._leader is None else self._leader.number
+        return None if self.leader is None else self.leader.number
 
     def loops(self) -> list[Loop]:
         """All of them, the first one first."""
@@ -146,7 +163,7 @@ class Steps:
                 loop.stride *= 2
         loop.last_s = self.last_s = now_s
         self.total += 1
-        if loop is self._leader:
+        if loop is self.leader:
             self._strange = 0
             if count < loop.due:
                 return
@@ -158,32 +175,36 @@ class Steps:
             self.first_s = min(loop.first_s, now_s)
             for begin in self.at_first:
                 begin(loop)
-        leader = self._leader
+        leader = self.leader
         if leader is not loop:
             self._strange += 1
             if leader is not None and leader.ref() is not None and self._strange < _STRANGE:
                 return  # one of two that take turns, as in a GAN, and the other one is followed
             self._follow(loop)
             self._strange = 0
-        loop.due = (loop.count | 7) + 1
         series = self._series
-        if series is not None:
-            if loop.count >= series.next:
-                series.sample(loop.count)
-                if self._device_series is not None and loop.count >= self._device_series.next:
-                    self._device_series.sample(loop.count)
-                if loop.count >= self._next_look and (
-                    series.rises() or (self._device_series is not None and self._device_series.rises())
-                ):
-                    self._look(loop, now_s)
-            loop.due = min(loop.due, series.next)
-        if not loop.count & 7:
+        if series is not None and loop.count >= series.next:
+            series.sample(loop.count)
+            if self._device_series is not None and loop.count >= self._device_series.next:
+                self._device_series.sample(loop.count)
+            if loop.count >= self._next_look and (
+                series.rises() or (self._device_series is not None and self._device_series.rises())
+            ):
+                self._look(loop, now_s)
+        if loop.count >= self._next_poll:
             for poll in self.polls:
                 poll()
             self._agent.tick()
+            step_s = max(now_s - self._polled[1], 1e-9) / max(1, loop.count - self._polled[0])
+            self._polled = loop.count, now_s
+            self._next_poll = loop.count + max(1, min(_MOST_UNPOLLED, int(_UNPOLLED_S / step_s)))
+        loop.due = min(self._next_poll, loop.count + loop.stride - loop.count % loop.stride)
+        if series is not None:
+            loop.due = min(loop.due, series.next)
 
     def _follow(self, loop: Loop) -> None:
-        self._leader = loop
+        self.leader = loop
+        self._polled, self._next_poll = (loop.count, loop.last_s), loop.count + 1
         self._held.clear()
         self._next_look = 0
         self._series = self._device_series = None
@@ -260,6 +281,8 @@ class Steps:
             del self._done[0]
 
     def _facts(self) -> Iterator[dict[str, Any]]:
+        for book in self.at_facts:
+            book()
         loops = self.loops()
         for loop in loops:
             if loop.count > loop.noted:  # what has not changed stands already
@@ -278,7 +301,7 @@ class Steps:
                 "file": file,
                 "line": line,
                 "function": function,
-                "step_s": sorted(loop.durations)[len(loop.durations) // 2] if loop.durations else None,
+                "step_s": loop.usual_s(),
                 "loop": loop.number,
                 "at": list(series.at),
                 "bytes": list(series.bytes),
@@ -292,9 +315,10 @@ class Steps:
                 "s": self.last_s - self.first_s,
                 "intervals": [[self.first_s, self.last_s]],
             }
-            wait_s = sum(loop.wait_s for loop in loops)
+            wait_s, low_s, high_s = map(sum, zip(*(loop.waited() for loop in loops)))
             if wait_s:
-                yield {"k": "phase", "key": "data wait", "name": "data wait", "s": wait_s, "in": "training"}
+                fact = {"k": "phase", "key": "data wait", "name": "data wait", "s": wait_s, "in": "training"}
+                yield fact if low_s == high_s else {**fact, "low_s": low_s, "high_s": high_s}
 
 
 _of_agent: dict[int, Steps] = {}

@@ -2,7 +2,7 @@
 
     {"k": "loader", ...}     as PyTorch's loaders have it: readings, batches, rows, wait_s, idle, idle_s
 
-What fit reads is not seen: there the step asks for its batch inside of the graph.
+What fit reads is not seen here: its step asks for the batch inside of the graph (see fit_waits).
 """
 
 from __future__ import annotations

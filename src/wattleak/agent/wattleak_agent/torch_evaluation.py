@@ -14,6 +14,7 @@ from .steps import caller, steps_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .agent import Agent
@@ -40,6 +41,7 @@ class Evaluations:
         self._steps = steps_of(agent)
         self.off = False  # see give_up
         self.gradients = 0  # times that somebody computed some
+        self.at_begin: list[Callable[[], object]] = []  # called when an evaluation begins
         self._handles: list[Any] = []
         self._spent = Spent("evaluation", "evaluation after the training")
         self._clear()
@@ -67,6 +69,8 @@ class Evaluations:
             self._begin()
 
     def _begin(self) -> None:
+        for told in self.at_begin:
+            told()
         self._began_s = _monotonic()
         self._top, self._marks, self._dead, self._others, self._used = None, [], 0, 0, False
         if not self.off:
@@ -75,6 +79,11 @@ class Evaluations:
                 register.register_module_forward_pre_hook(self._agent.guard(self._called)),
                 register.register_module_forward_hook(self._agent.guard(self._returned)),
             ]
+
+    @property
+    def began(self) -> bool:
+        """Whether an evaluation has begun and not ended."""
+        return self._began_s is not None
 
     @property
     def running(self) -> bool:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from .torch_evaluation import Evaluations
 
 _monotonic = time.monotonic
-_MOST_UPDATES = 128  # of a loop that are timed; then another loop has to begin
+_MOST_UPDATES = 48  # of a loop that are timed; then another loop has to begin
 _FEWEST = 4  # batches of a reading that is judged
+_STEADY = 16  # steps that one optimizer alone has made, after which batches are only counted,
+_COUNTED = 15  # so many in a row
 _NOTHING_S = 10e-6  # between two batches, on average, where nobody does anything with them; our own time is in it
 
 
@@ -39,10 +41,12 @@ class Optimizers:
         self._handle: Any = None  # of the hook that notes it
         self.waited_s = 0.0  # for batches since the last step
         self.rows = 0  # read since the last step
+        self.alone = 0  # steps that one optimizer has made, and no other
+        self.at_change: list[Callable[[], object]] = []  # called before another optimizer makes a step
 
     def install(self, optim: Any) -> None:
         """`optim` is torch.optim.optimizer."""
-        optim.register_optimizer_step_post_hook(self._agent.guard(self._after))
+        optim.register_optimizer_step_post_hook(self._counting(self._agent.guard(self._after)))
         self._before_each = optim.register_optimizer_step_pre_hook, self._agent.guard(self._before)
         self._time_updates()
 
@@ -51,13 +55,42 @@ class Optimizers:
             register, hook = self._before_each
             self._handle = register(hook)
 
+    def _counting(self, attend: Callable[..., Any]) -> Callable[..., Any]:
+        """A hook that counts most steps itself, and calls `attend` where there is more to do.
+
+        A training has emptied the caches when it runs: each instruction counts.
+        """
+        steps = self.steps
+
+        def stepped(optimizer: Any, args: Any, kwargs: Any) -> None:
+            loop = self.loop
+            if (
+                loop is None
+                or loop.count + 1 >= loop.due
+                or self.rows
+                or loop.ref() is not optimizer
+                or self._begun_s
+                or steps.leader is not loop
+            ):
+                attend(optimizer, args, kwargs)
+                return
+            loop.count += 1
+            loop.last_s = steps.last_s = _monotonic()
+            steps.total += 1
+
+        return stepped
+
     def _before(self, _optimizer: Any, _args: Any, _kwargs: Any) -> None:
         self._begun_s = _monotonic()
 
     def _after(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
         now_s = _monotonic()
         loop = self.loop
+        self.alone += 1
         if loop is None or loop.ref() is not optimizer:
+            for told in self.at_change:
+                told()
+            self.alone = 0
             loop = self.loop = self.steps.loop_of(optimizer, "torch", "optimizer", self._site)
             if not loop.count:
                 loop.device = self._device_of(optimizer)
@@ -138,14 +171,20 @@ class Loaders:
         self._iterator: Any = None  # of that reading, by weak reference
         self._known: weakref.WeakKeyDictionary[Any, _Known] = weakref.WeakKeyDictionary()
         self._sites: dict[Site | None, dict[str, Any]] = {}
+        self._counted = _Counted()
+        optimizers.at_change.append(self._settle)
+        optimizers.steps.at_facts.append(self._settle)
+        evaluations.at_begin.append(self._settle)
         agent.at_flush(self._facts, reset=self._clear)
 
     def _clear(self) -> None:
         self._sites.clear()
         self._reading = self._iterator = None
+        self._counted.number = 0
 
     def install(self, data: Any) -> None:
-        self._is_grad_enabled = sys.modules["torch"].is_grad_enabled
+        torch = sys.modules["torch"]
+        self._is_grad_enabled, self._tensor = torch.is_grad_enabled, torch.Tensor
         self._agent.around(data.DataLoader, "__iter__", self.begin, self.begun)
         self._watch_next(data._BaseDataLoaderIter)
 
@@ -155,6 +194,7 @@ class Loaders:
         if original is None:
             return
         given, ended = self._agent.guard(self.given), self._agent.guard(self.ended)
+        counted, tensor = self._counted, self._tensor
 
         @functools.wraps(original)
         def watched(iterator: Any) -> Any:
@@ -164,7 +204,19 @@ class Loaders:
             except BaseException:
                 ended(iterator)
                 raise
-            given(asked_s, iterator, batch)
+            if (
+                counted.number == id(iterator)
+                and counted.left
+                and type(batch) is list
+                and batch
+                and type(batch[0]) is tensor
+            ):
+                counted.left -= 1
+                shape = batch[0].shape
+                counted.rows += shape[0] if shape else 0
+                counted.waited_s += _monotonic() - asked_s
+            else:
+                given(asked_s, iterator, batch)
             return batch
 
         iterators.__next__ = watched
@@ -174,6 +226,7 @@ class Loaders:
 
     def begun(self, token: float, args: Any, _kwargs: Any, iterator: Any) -> None:
         """A loader was asked for an iterator: `for batch in loader`, list(loader)."""
+        self._settle()
         if self._reading is not None:
             self._judge(self._reading)
         loader = args[0]
@@ -222,6 +275,7 @@ class Loaders:
 
     def ended(self, iterator: Any) -> None:
         """The iterator raised: it is at its end, or broken."""
+        self._settle()
         reading = self._readings.get(iterator)
         if reading is not None:
             reading.kept.ended()
@@ -233,6 +287,7 @@ class Loaders:
     def given(self, asked_s: float, iterator: Any, batch: Any) -> None:
         """A batch has come."""
         wait_s = _monotonic() - asked_s
+        self._settle()
         reading = self._reading
         if self._iterator is None or self._iterator() is not iterator:
             if reading is not None:
@@ -241,7 +296,8 @@ class Loaders:
             self._iterator = weakref.ref(iterator)
         rows = rows_of(batch) or 0
         optimizers = self._optimizers
-        if not self._evaluations.running and self._is_grad_enabled():
+        training = not self._evaluations.running and self._is_grad_enabled()
+        if training:
             optimizers.rows += rows  # of an evaluation they are no rows of the next step
             optimizers.waited_s += wait_s
             if reading is not None:
@@ -264,7 +320,36 @@ class Loaders:
         if reading.batches == 2 and optimizers.steps.total > reading.step:
             reading.known.trained = True
             fact["device"] = None if optimizers.loop is None else optimizers.loop.device
+        stepped = optimizers.steps.total > reading.step
+        if training and stepped and optimizers.alone > _STEADY and not self._evaluations.began:
+            self._counted.begin(iterator, reading, optimizers.steps.total)
         reading.last_s = _monotonic()
+
+    def _settle(self) -> None:
+        """Book the batches that were only counted: to their reading, and to the steps that were made with them."""
+        counted = self._counted
+        if not counted.number:
+            return
+        batches, rows, waited_s = _COUNTED - counted.left, counted.rows, counted.waited_s
+        reading, counted.number = counted.reading, 0
+        counted.reading = None
+        if not batches or reading is None:
+            return
+        fact = reading.fact
+        fact["batches"] += batches
+        fact["rows"] += rows
+        fact["wait_s"] += waited_s
+        reading.batches += batches
+        reading.wait_s += waited_s
+        loop = self._optimizers.loop
+        steps = self._optimizers.steps.total - counted.total - 1  # the first one was made with the batch before
+        if loop is None or steps < 1:
+            self._optimizers.rows += rows
+            self._optimizers.waited_s += waited_s
+            return
+        loop.rows += rows
+        loop.rows_steps += min(steps, batches)
+        loop.wait_s += waited_s
 
     def _judge(self, reading: _Reading) -> None:
         """Was this way through the loader for nothing? To its end, no time between batches, and nobody has them."""
@@ -280,6 +365,24 @@ class Loaders:
         if self._reading is not None:
             self._judge(self._reading)
         return [dict(fact) for fact in self._sites.values()]
+
+
+class _Counted:
+    """Batches of a training under way that are only counted, with few instructions; `Loaders._settle` books them."""
+
+    __slots__ = ("left", "number", "reading", "rows", "total", "waited_s")
+
+    def __init__(self) -> None:
+        self.number = 0  # id of the iterator; 0: none. Another one may have it only after a reading has begun.
+        self.left = self.rows = self.total = 0
+        self.waited_s = 0.0
+        self.reading: _Reading | None = None
+
+    def begin(self, iterator: Any, reading: _Reading, total: int) -> None:
+        """The next batches of this iterator are counted. `total` steps have been made."""
+        self.number, self.reading, self.total = id(iterator), reading, total
+        self.left, self.rows, self.waited_s = _COUNTED, 0, 0.0
+        reading.stepped = True
 
 
 class _Known:

@@ -1,8 +1,9 @@
 """Looks at a tree while it runs, rarely, and keeps what was seen: stretches of its threads, the state of its libraries.
 
-The time between looks is an eighth of the time that has passed, from half a second to five, and never so short that
-looking takes more than 0.2 % of a core: a tree of a thousand threads is looked at once a minute. Libraries are read
-when a process is a second old and each time that its age has doubled.
+The time between looks is a sixteenth of the time that has passed, from half a second to five, and never so short that
+looking takes more than 0.2 % of a core: a tree of a thousand threads is looked at once a minute. The first looks may
+take ten times that, or nothing were known of a program of seconds. Libraries are read when a process is a second old
+and each time that its age has doubled.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 _SHORTEST_S, _LONGEST_S, _AT_MOST_S = 0.5, 5.0, 60.0
 _MOST_OF_A_CORE = 0.002
-_MOST_WHEN_ASKED = 0.02  # for who asks for so many looks
+_MOST_WHEN_ASKED = 0.02  # for who asks for so many looks, and
+_FIRST = 8  # for so many looks at the beginning
+_COSTS = 3  # looks of which the cheapest counts: a busy machine is charged to whoever has the CPU just then
 _LIBRARIES_AGE_S = 1.0
 _MOST_KEPT = 4096  # looks and stretches in memory: five hours at five seconds
 _MOST_B = 16 << 20  # of the file: a recording of weeks must not fill the disk
@@ -56,6 +59,7 @@ class Observer:
         self.libraries: dict[tuple[int, int], LoadedLibraries] = {}
         self.loader: list[dict[str, Any]] = []  # what `trace_loader` found
         self._interpreters: dict[tuple[int, int], Interpreter | None] = {}
+        self._costs: deque[float] = deque(maxlen=_COSTS)
         self.next_s = self._began_s
 
     @property
@@ -79,7 +83,7 @@ class Observer:
     def _look(self) -> Look:
         spent_s = time.thread_time()
         look = read_look(self._pid, self._limits)
-        cost_s = time.thread_time() - spent_s  # without that of libraries, which are read more and more rarely
+        self._costs.append(time.thread_time() - spent_s)  # without libraries, which are read more and more rarely
         if look.processes and self.looks and look.processes[0].identity != self.looks[0].processes[0].identity:
             look = replace(look, processes=())  # another process has got the number
         if look.processes:
@@ -91,9 +95,10 @@ class Observer:
             self.looks.append(look)
             self._read_libraries(look)
         elapsed_s = look.time_s - self._began_s
-        usual_s = self._every_s or min(_LONGEST_S, max(_SHORTEST_S, elapsed_s / 8))
-        most = _MOST_OF_A_CORE if self._every_s is None else _MOST_WHEN_ASKED
-        self.next_s = time.monotonic() + max(usual_s, min(_AT_MOST_S, cost_s / most))
+        usual_s = self._every_s or min(_LONGEST_S, max(_SHORTEST_S, elapsed_s / 16))
+        is_generous = self._every_s is not None or len(self.looks) < _FIRST
+        most = _MOST_WHEN_ASKED if is_generous else _MOST_OF_A_CORE
+        self.next_s = time.monotonic() + max(usual_s, min(_AT_MOST_S, min(self._costs) / most))
         return look
 
     def trace_loader(self) -> None:

@@ -26,14 +26,17 @@ class Limits:
 
     quota_cpus: float | None
     slurm_cpus: int | None
+    sees_machine: bool = False  # /proc/stat is the machine's, and not a container's own
 
 
 def read_look(root_pid: int, limits: Limits, *, proc: Path = Path("/proc"), base: Path = Path("/")) -> Look:
     """Look at a process and all below it now."""
     processes = tuple(_tree(root_pid, proc))
+    allowed = frozenset().union(*(process.cpus_allowed for process in processes))
     return Look(
         time.monotonic(),
         processes,
+        busy_s=_busy_s(proc, allowed) if limits.sees_machine else {},
         quota_cpus=limits.quota_cpus,
         slurm_cpus=limits.slurm_cpus,
         throttling=read_throttling(root_pid, base=base) if limits.quota_cpus is not None else None,
@@ -46,11 +49,13 @@ def read_limits(pid: int, *, base: Path = Path("/")) -> Limits:
     SLURM_CPUS_ON_NODE: CPUs of this node that the job or step has (sbatch(1), srun(1)); what binds them is affinity,
     which a cluster without task confinement does not set.
     """
-    quota = cpu_quota(control_groups(base, pid=pid))
+    groups = control_groups(base, pid=pid)
+    quota = cpu_quota(groups)
     given = read_environ(base / "proc", pid).get("SLURM_CPUS_ON_NODE", "")
     return Limits(
         quota_cpus=quota if quota is not None and quota != float("inf") else None,
         slurm_cpus=int(given) if given.isdigit() and int(given) > 0 else None,
+        sees_machine=all(mount.point != "/proc/stat" for mount in groups.mounts),
     )
 
 
@@ -62,6 +67,20 @@ def read_throttling(pid: int, *, base: Path = Path("/")) -> Throttling | None:
     # Version 2 counts throttled_usec, version 1 throttled_time in nanoseconds.
     stopped_s = counted.get("throttled_usec", 0) / 1e6 or counted.get("throttled_time", 0) / 1e9
     return Throttling(counted.get("nr_periods", 0), counted["nr_throttled"], stopped_s)
+
+
+def _busy_s(proc: Path, allowed: frozenset[int]) -> dict[int, float]:
+    """By number of the CPU: all of its time but idle and I/O wait (proc_stat(5): the fourth and fifth figure)."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    found = {}
+    for line in _read(proc / "stat").split(b"\n")[:-1]:
+        if not line.startswith(b"cpu"):
+            break  # the CPUs come first
+        number, _, counted = line[3:].partition(b" ")
+        if number.isdigit() and int(number) in allowed:
+            figures = [int(word) for word in counted.split()[:8]]  # guests are in user and nice
+            found[int(number)] = (sum(figures) - sum(figures[3:5])) / ticks
+    return found
 
 
 def read_environ(proc: Path, pid: int) -> dict[str, str]:

@@ -33,6 +33,7 @@ def stretch_record(stretch: Stretch) -> dict[str, Any]:
         "periods": stretch.periods,
         "throttled": stretch.throttled,
         "throttled_s": stretch.throttled_s,
+        "others": stretch.others,
     }
 
 
@@ -53,6 +54,7 @@ def stretches_in(signals: Signals) -> tuple[Stretch, ...]:
                     periods=int(values["periods"]),
                     throttled=int(values["throttled"]),
                     throttled_s=float(values["throttled_s"]),
+                    others=None if values.get("others") is None else float(values["others"]),
                 )
             )
         except (KeyError, TypeError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Look:
     quota_cpus: float | None = None  # CPUs' worth of time of the tightest control group; None: not limited
     slurm_cpus: int | None = None  # CPUs of this node that Slurm gave the job or step
     throttling: Throttling | None = None
+    # What CPUs that the tree may run on have worked since boot for anybody, and what the host took of them, by number.
+    busy_s: dict[int, float] = field(default_factory=dict)
 
     @property
     def memory_b(self) -> int:

@@ -54,6 +54,7 @@ class Stretch:
     periods: int = 0
     throttled: int = 0
     throttled_s: float = 0.0
+    others: float | None = None  # of the time of the CPUs that it may run on, what others had; None: not known
 
     @property
     def duration_s(self) -> float:
@@ -88,16 +89,25 @@ def _stretch(before: Look, after: Look) -> Stretch:
     duration_s = after.time_s - before.time_s
     old, new = before.throttling, after.throttling
     both = old is not None and new is not None
+    processes = tuple(_process(known.get(process.identity), process, duration_s) for process in after.processes)
     return Stretch(
         before.time_s,
         after.time_s,
         after.cpus,
         after.why_so_many(),
-        tuple(_process(known.get(process.identity), process, duration_s) for process in after.processes),
+        processes,
+        others=_others(before, after, sum(process.run_s for process in processes)),
         periods=new.periods - old.periods if both and new and old else 0,
         throttled=new.throttled - old.throttled if both and new and old else 0,
         throttled_s=new.throttled_s - old.throttled_s if both and new and old else 0.0,
     )
+
+
+def _others(before: Look, after: Look, run_s: float) -> float | None:
+    if not after.busy_s or before.busy_s.keys() != after.busy_s.keys():
+        return None
+    busy_s = sum(after.busy_s.values()) - sum(before.busy_s.values())
+    return min(1.0, max(0.0, (busy_s - run_s) / (len(after.busy_s) * (after.time_s - before.time_s))))
 
 
 def _process(before: ProcessCounts | None, after: ProcessCounts, duration_s: float) -> ProcessStretch:

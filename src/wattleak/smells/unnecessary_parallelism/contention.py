@@ -4,13 +4,18 @@ A program that has one thread that works for each CPU has as many runnable threa
 its neighbours are. Twice that is beyond what two pools do that hand over to each other; it has to last, because every
 start of a pool is a short crowd.
 
-Where neighbours have most of the CPUs, threads that only wake up now and then wait long for their turn, and look like a
-crowd. Then one of two things must show besides that no neighbour can bring about:
+Where neighbours have most of the CPUs (or the host of a virtual machine), threads that only wake up now and then wait
+long for their turn, and look like a crowd. Then, or where the machine's own counters do not show, one of two things
+must show besides that no neighbour can bring about:
 
 - they would be too many without the waiting as well: a thread that ran r, waited w and slept s of the time would have
   been busy for r / (r + s) of it, if its sleep does not depend on the others (`ProcessStretch.unhindered`);
 - they hand over to each other all the time, as threads do that meet at barriers: more than 5,000 switches a second and
   CPU.
+
+Threads that do little else than hand over sleep as often as they run, so fewer of them want a CPU at once, and the
+CPUs do not even get busy: 16 threads of OpenMP on two CPUs of some virtual machines. Beyond 20,000 switches a second
+and CPU, by more than two threads for each CPU, of which more than one wants it, that is a crowd, too.
 """
 
 from __future__ import annotations
@@ -26,9 +31,9 @@ if TYPE_CHECKING:
 
 CROWDED = 2.0  # runnable threads for each CPU
 MANY_PROCESSES = 8.0  # the same, of processes that each use one: they wait and do not spin, as smell.py says of jobs
-SWITCHES = 20_000.0  # a second and CPU, where the kernel does not count how long threads wait
+SWITCHES = 20_000.0  # a second and CPU
 THROTTLED = 0.05  # of the periods in which the group wanted a CPU
-_OWN_DOING = 0.5  # of the CPUs: who gets as much is held up by itself more than by neighbours
+_OWN_DOING = 0.5  # of the CPUs: who gets as much, or leaves as much to others, is held up by itself more than by them
 _HANDED_OVER = 5_000.0  # switches a second and CPU; threads on timers and sockets stay far below
 _LEAST_S = 0.7  # that it lasted, in sum
 _LEAST_SHARE = 0.1  # of the CPU time that was seen
@@ -83,13 +88,18 @@ class Stopped:
 
 def crowded_processes(found: Sequence[Stretch]) -> tuple[Crowd, ...]:
     """Processes of which each by itself has too many threads."""
-    by_process: dict[int, list[tuple[Stretch, ProcessStretch]]] = {}
-    for stretch in found:
-        for process in stretch.processes:
-            if _is_crowded(process, stretch):
-                by_process.setdefault(process.pid, []).append((stretch, process))
-    crowds = [_crowd([(stretch, (process,)) for stretch, process in items]) for items in by_process.values()]
-    return tuple(crowd for crowd in crowds if _lasted(crowd, found))
+    crowds: dict[int, Crowd] = {}
+    for is_crowded in (_hands_over, _wants_more):  # of who shows both, the second is told
+        by_process: dict[int, list[tuple[Stretch, ProcessStretch]]] = {}
+        for stretch in found:
+            for process in stretch.processes:
+                if is_crowded(process, stretch):
+                    by_process.setdefault(process.pid, []).append((stretch, process))
+        for pid, items in by_process.items():
+            crowd = _crowd([(stretch, (process,)) for stretch, process in items])
+            if _lasted(crowd, found):
+                crowds[pid] = crowd
+    return tuple(crowds.values())
 
 
 def crowded_together(found: Sequence[Stretch]) -> tuple[Crowd | None, Crowd | None]:
@@ -135,18 +145,31 @@ def stopped_by_quota(found: Sequence[Stretch]) -> Stopped | None:
 
 
 def _is_crowded(process: ProcessStretch, stretch: Stretch) -> bool:
+    return _wants_more(process, stretch) or _hands_over(process, stretch)
+
+
+def _wants_more(process: ProcessStretch, stretch: Stretch) -> bool:
+    """More CPUs than there are, many times over."""
     room = max(1.0, stretch.cpus)
-    if process.workers <= math.ceil(stretch.cpus):
+    if process.workers <= math.ceil(stretch.cpus) or process.runnable is None:
         return False
-    if process.runnable is not None:
-        return process.runnable > CROWDED * room and _crowds_itself(stretch, (process,))
+    return process.runnable > CROWDED * room and _crowds_itself(stretch, (process,))
+
+
+def _hands_over(process: ProcessStretch, stretch: Stretch) -> bool:
+    """Its threads are many, and do little else than wake each other."""
+    room = max(1.0, stretch.cpus)
     switches = (process.voluntary + process.involuntary) / stretch.duration_s
-    return process.workers > CROWDED * room and switches > SWITCHES * room
+    if process.workers <= CROWDED * room or switches <= SWITCHES * room:
+        return False
+    return process.runnable is None or process.runnable > room
 
 
 def _crowds_itself(stretch: Stretch, processes: Sequence[ProcessStretch]) -> bool:
     """Whether waiting is these processes' own doing, and not that of neighbours on the machine."""
     if stretch.run_s >= _OWN_DOING * stretch.duration_s * stretch.cpus:
+        return True
+    if stretch.others is not None and stretch.others <= _OWN_DOING:
         return True
     room = max(1.0, stretch.cpus)
     switches = sum(process.voluntary + process.involuntary for process in processes) / stretch.duration_s

@@ -54,14 +54,14 @@ def probe(signals: Signals) -> Iterator[Evidence]:
 def _of_threads(crowd: Crowd, signals: Signals) -> Evidence:
     place = asked_for(signals, crowd.pids[:1], crowd.cpus)
     jobs = jobs_around(signals, crowd.pids[:1])
-    if crowd.runnable is None:
-        counter, value, unit = "switches between threads", crowd.switches_per_s, "1/s"
-        threshold = SWITCHES * max(1.0, crowd.cpus)
-        what = f"{crowd.workers:.0f} threads that work"
-    else:
+    what = f"{crowd.workers:.0f} threads that work"
+    if crowd.runnable is not None:
+        what += f", {crowd.runnable:.1f} of them wanting a CPU at once"
+    room = max(1.0, crowd.cpus)
+    counter, value, unit, threshold = "switches between threads", crowd.switches_per_s, "1/s", SWITCHES * room
+    if crowd.runnable is not None and crowd.runnable > CROWDED * room:
         counter, value, unit = "threads that wanted a CPU at once", crowd.runnable, "threads"
-        threshold = CROWDED * max(1.0, crowd.cpus)
-        what = f"{crowd.workers:.0f} threads that work, {crowd.runnable:.1f} of them wanting a CPU at once"
+        threshold = CROWDED * room
     asked = f"; {place.setter} asked for {place.number}" if place else ""
     return _evidence(
         place or jobs,
