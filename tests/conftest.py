@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A busy machine is slow; that says nothing of the code.
+settings.register_profile("wattleak", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("wattleak")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job in the background of a script is born deaf to Ctrl-C, and so would be what it starts.

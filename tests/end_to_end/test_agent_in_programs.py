@@ -99,7 +99,7 @@ def test_however_a_program_ends(place, ends):
     same(place, "print(framework.work(1))\n" + ends)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=8, derandomize=True)
 @given(
     does=st.lists(st.sampled_from(sorted(DOES)), min_size=2, max_size=4, unique=True),
     ends=st.sampled_from(sorted(ENDS)),

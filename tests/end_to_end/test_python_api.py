@@ -264,16 +264,23 @@ def test_a_recorder_that_dies_or_stops_while_it_is_asked_costs_no_work(tmp_path:
 def test_a_recorder_that_is_stopped_at_the_end_of_the_block_does_not_hang_the_program(tmp_path: Path) -> None:
     """The recorder of a block is a session of its own: nothing but its journal tells which process it is."""
     program = """
-    import os, signal, subprocess, wattleak
+    import os, signal, wattleak
     from wattleak.recorder import client
     client._PATIENCE_S = 1
+
+    def asked(call, path):
+        try:
+            return call(path)
+        except OSError:
+            return ()  # it has just ended, or was just closed
+
+    def holds(pid, file):
+        return any(asked(os.readlink, f"/proc/{pid}/fd/{fd}") == file for fd in asked(os.listdir, f"/proc/{pid}/fd"))
+
     with wattleak.measure("train") as m:
-        journal = os.stat(os.environ["WATTLEAK_JOURNAL"]).st_ino
-        (pid,) = (
-            int(pid) for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()
-            for fd in (os.listdir(f"/proc/{pid}/fd") if os.access(f"/proc/{pid}/fd", os.R_OK) else ())
-            if os.path.exists(f"/proc/{pid}/fd/{fd}") and os.stat(f"/proc/{pid}/fd/{fd}").st_ino == journal
-        )
+        journal = os.environ["WATTLEAK_JOURNAL"]
+        others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+        (pid,) = (pid for pid in others if holds(pid, journal))
         os.kill(pid, signal.SIGSTOP)
     print("went on")
     os.kill(pid, signal.SIGCONT)

@@ -198,13 +198,13 @@ def test_runs_of_a_variant_outside_the_design_do_not_count():
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_order_of_the_list_changes_nothing(random):
     assert compare(replace(BASE, runs=tuple(random.sample(BASE.runs, len(BASE.runs))))) == compare(BASE)
 
 
 @given(st.floats(1e-3, 1e3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scaling_all_energies_leaves_the_answer(factor):
     def scaled(by):
         runs = [run("good", b, energy=(cpu(by * GOOD[b]),)) for b in range(8)]

@@ -201,7 +201,7 @@ def test_no_draw_lies_where_an_input_cannot_be() -> None:
 
 
 @given(st.floats(0.01, 0.5), st.integers(2, 50))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_intervals_shrink_with_the_root_of_the_number_of_runs(spread: float, pairs: int) -> None:
     """The same two values again and again: the width falls, and at the limit as 1/sqrt(n)."""
     few = mean_of_runs("x", [1 - spread, 1 + spread] * 2, Origin.COUNTER, "runs")
@@ -223,7 +223,7 @@ _NUMBERS = st.integers(1, 10**9)
 
 
 @given(_NUMBERS, st.integers(1, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_linear_in_jobs(jobs: int, times: int) -> None:
     one, many = (projected(job="15 Wh ± 20%", jobs_per_day=n, region="DE", draws=200) for n in (jobs, jobs * times))
     for name in ("energy_kwh", "carbon_kg"):
@@ -232,7 +232,7 @@ def test_linear_in_jobs(jobs: int, times: int) -> None:
 
 
 @given(_NUMBERS, _NUMBERS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_additive_over_jobs_and_over_hardware(first: int, second: int) -> None:
     a, b, both = (projected(job="15 Wh", jobs_per_day=n, pue=1.3, draws=100) for n in (first, second, first + second))
     assert a.day.energy_kwh.value + b.day.energy_kwh.value == pytest.approx(both.day.energy_kwh.value)
@@ -243,7 +243,7 @@ def test_additive_over_jobs_and_over_hardware(first: int, second: int) -> None:
 
 
 @given(st.integers(0, 2**40))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_seed_reproduces_and_another_one_agrees_about(seed: int) -> None:
     keys = {"job": "15 Wh ± 20%", "jobs_per_day": "1M", "region": "DE:0.5,FR:0.5", "pue": "1.2..1.5"}
     first, again, other = (

@@ -75,7 +75,7 @@ fleets = st.builds(
 HOURS = (500.0, 200.0, 100.0, 50.0, 300.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(jobs_lists, fleets, fleets, st.sampled_from([0.0, 20.0]), st.integers(1, 3))
 def test_no_policy_loses_a_job_a_joule_or_a_node_second(rows, home, north, setup_s, merge):
     jobs = sorted(Job(a, n, c, w, a + n + slack, 0) for a, n, c, w, slack in rows)
@@ -106,7 +106,7 @@ def test_no_policy_loses_a_job_a_joule_or_a_node_second(rows, home, north, setup
         assert low * outcome.facility_energy_j * (1 - 1e-9) <= grams <= high * outcome.facility_energy_j * (1 + 1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(jobs_lists, st.integers(1, 4))
 def test_waits_are_those_of_a_queue_worked_out_by_hand(rows, servers):
     """Kiefer and Wolfowitz: who comes next begins when the first server is free."""

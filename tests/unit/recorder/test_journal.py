@@ -80,7 +80,7 @@ def test_a_journal_cut_anywhere_gives_all_that_was_whole(tmp_path: Path) -> None
         assert recording.end is None
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_whatever_bits_flip_only_what_was_hit_is_lost(data: st.DataObject) -> None:
     """Random flips and a random cut behind the head: each sample that was not touched is read, exactly, once."""

@@ -216,7 +216,7 @@ def test_the_scanned_code_is_never_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.sampled_from(
@@ -282,7 +282,7 @@ def test_no_text_whatever_makes_a_smell_fail(pieces: list[str]) -> None:
         assert 1 <= finding.line <= finding.end_line <= len(parsed.lines)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_no_bytes_whatever_make_a_scan_fail(tmp_path: Path, data: bytes) -> None:
     write(tmp_path, "a.py", data)

@@ -308,7 +308,7 @@ PIECES = ["export ", "A=1", "$(", ")", "`", "'", '"', "\\", "\n", "<<E", "E\n", 
           "[", "]", "&a", "*a", ": ", "services:", "\t", "if ", "fi", "é", "ENV ", "FROM ", "= ", "{{", ","]  # fmt: skip  # noqa: E501
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=25), st.sampled_from(list(Kind)))
 def test_no_text_whatever_makes_a_reader_fail(pieces: list[str], kind: Kind) -> None:
     file = variable_file_of(Path("x"), "".join(pieces).encode("utf-8", "replace"), kind)
