@@ -6,7 +6,7 @@ DEMO_BLOCKS ?= 8
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo study test test-full browser frameworks lint bench bench-truth bench-overhead clean
+.PHONY: help venv demo study test test-full compiled browser frameworks lint bench bench-truth bench-overhead clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,13 +25,16 @@ demo: venv ## prove what a smell costs on real training: about four minutes on t
 study: venv frameworks ## what every smell costs in every framework: experiments, league table, the evidence of findings
 	$(BIN)/python -m benchmarks smells
 
-test: venv ## run the checks and the tests; what needs a browser or TensorFlow says so and is skipped
+test: venv compiled ## run the checks and the tests; what needs a browser or TensorFlow says so and is skipped
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-full: venv browser frameworks ## run the checks and all tests; installs a browser and TensorFlow, and requires them
+test-full: venv browser frameworks compiled ## run the checks and all tests; installs a browser and TensorFlow, and requires them
 	$(MAKE) --no-print-directory lint
 	WATTLEAK_REQUIRE_BROWSER=1 WATTLEAK_REQUIRE_FRAMEWORKS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+compiled: venv # the tests start wattleak a thousand times, also where PYTHONDONTWRITEBYTECODE keeps it from being kept
+	@$(BIN)/python -m compileall -q src/wattleak
 
 browser: venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt playwright

@@ -47,10 +47,10 @@ class FitWaits:
 
     def __init__(self, model: Any) -> None:
         self.batches = 0
-        self._iterator: Any = None  # weakly
-        self._due = 2  # batches after which one is asked again,
+        self.iterator: Any = None  # of this way through the data, by weak reference; None: it does not matter any more
+        self.due: float = 2  # batches after which one is asked again,
         self._gap = 1  # and for how many steps it stands
-        self._known = getattr(model, "steps_per_execution", 1) == 1  # else the step asks for several
+        self._known = True
         self._traces = True  # the next first step, which says nothing of its batch
         self._began_s = self._asking_s = 0.0
         self._random = 12345  # of our own: the program's numbers stay what they are
@@ -61,6 +61,8 @@ class FitWaits:
         self._weights = self._waited_s = 0.0
         self._squares = (0.0, 0.0, 0.0)  # of weights; of these by waits; by squares of waits
         self._firsts, self._firsts_s = 0, 0.0  # first steps of later ways through the data
+        if getattr(model, "steps_per_execution", 1) != 1:
+            self._give_up()  # a step asks for several
 
     def before(self, args: Any) -> tuple[int, float, float] | None:
         """A step is about to ask for its batch. A token for `after`, where something is to be noted of this step: how
@@ -70,9 +72,9 @@ class FitWaits:
             return None
         iterator = args[0]
         self.batches = count = self.batches + 1
-        if self._iterator is None or self._iterator() is not iterator:
+        if self.iterator is None or self.iterator() is not iterator:
             return self._begun(iterator)
-        if count < self._due:
+        if count < self.due:
             return None
         began_s, weight = _monotonic(), self._gap
         if self._vain_s + self._cap_s > _VAIN_S + _VAIN_SHARE * (began_s - self._began_s):
@@ -80,21 +82,24 @@ class FitWaits:
             return None
         waited_s = self._wait(iterator)
         if waited_s is None:
-            self._known = False
+            self._give_up()
             return None
         self._plan()
         return weight, waited_s, began_s
 
     def _begun(self, iterator: Any) -> tuple[int, float, float] | None:
         if type(iterator).__name__ != "OwnedIterator":
-            self._known = False  # train_on_batch, or a strategy's own
+            self._give_up()  # train_on_batch, or a strategy's own
             return None
-        self._iterator = weakref.ref(iterator)
-        self._due = max(self._due, self.batches + 1)
+        self.iterator = weakref.ref(iterator)
+        self.due = max(self.due, self.batches + 1)
         now_s = _monotonic()
         self._began_s = self._began_s or now_s
         traces, self._traces = self._traces, False
         return None if traces else (0, 0.0, now_s)
+
+    def _give_up(self) -> None:
+        self._known, self.iterator, self.due = False, None, float("inf")
 
     def made_anew(self) -> None:
         """Another train function takes over, which will be traced."""
@@ -148,7 +153,7 @@ class FitWaits:
         gap = max(1, round(self._asking_s / max(1, self.asked) / (_SHARE * step_s)))
         self._gap = gap = gap if self.asked >= _FEWEST else min(gap, _EARLY_GAP)
         self._random = (1103515245 * self._random + 12345) & 0x7FFFFFFF  # as in ISO C
-        self._due = self.batches + 1 + (self._random >> 8) % (2 * gap - 1)
+        self.due = self.batches + 1 + (self._random >> 8) % (2 * gap - 1)
 
     @staticmethod
     def _is_there(iterator: Any) -> bool | None:

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
     from .agent import Agent
     from .spent import Prepared
-    from .steps import Loop, Site
+    from .steps import Loop, Site, Steps
 
 _monotonic = time.monotonic
 _MOST_SITES = 256
 _TRACE_S = 10e-3  # less is the noise of a step
+_LATER = 16  # steps that tell what one takes that is not traced
 
 
 def register(agent: Agent) -> None:
@@ -94,6 +95,7 @@ class _Keras:
         if rows is not None:
             fit.rows = min(rows, fit.told or 32)
         self._fits.append(fit)
+        self._attend(model)
         self._functions.fitting += 1
         return fit
 
@@ -124,7 +126,15 @@ class _Keras:
         if fit is not None:
             self._leave(fit)
 
+    @staticmethod
+    def _attend(model: Any) -> None:
+        """The next step is not only counted: another fit makes it, or none."""
+        timed = getattr(model, "train_function", None)
+        if isinstance(timed, _Timed):
+            timed.counting = None
+
     def _leave(self, fit: _Fit) -> None:
+        self._attend(fit.model)
         while self._fits and self._fits[-1] is not fit:
             self._fits.pop()
         if self._fits:
@@ -143,7 +153,7 @@ class _Keras:
         function = model.train_function
         if function is not None and not isinstance(function, _Timed):
             stepped = self._agent.guard(self._stepped)
-            timed = _Timed(function, stepped, model, self._models, self._functions.prepared)
+            timed = _Timed(function, stepped, model, self._models, self._functions.prepared, self._steps)
             fit = self._fits[-1] if self._fits else None
             if fit is not None and fit.model is model:
                 waits = fit.loop.waits = fit.loop.waits or FitWaits(model)
@@ -151,14 +161,15 @@ class _Keras:
                 timed.ask(self._agent.guard(waits.before), self._agent.guard(waits.after))
             model.train_function = timed
 
-    def _stepped(self, model: Any, now_s: float) -> None:
+    def _stepped(self, model: Any, now_s: float) -> _Fit | None:
+        """Note a step; the fit that made it."""
         fit = self._fits[-1] if self._fits else None
         if fit is not None and fit.model is model:
             fit.calls += 1
-            loop = fit.loop
-        else:  # train_on_batch
-            loop = self._steps.loop_of(model, "keras", "train_on_batch", self._site)
-        self._steps.step(loop, now_s)
+            self._steps.step(fit.loop, now_s)
+            return fit
+        self._steps.step(self._steps.loop_of(model, "keras", "train_on_batch", self._site), now_s)
+        return None
 
     def _site(self) -> Site | None:
         return self._agent._places.innermost(caller(1))
@@ -223,9 +234,14 @@ class _Keras:
 
 
 class _Timed:
-    """The train function of a model, with the time of its first call set against that of the others."""
+    """The train function of a model, with the time of its first call set against that of the others.
 
-    def __init__(self, function: Any, stepped: Any, model: Any, models: ModelsOfKeras, prepared: Prepared) -> None:
+    Most steps are only counted, by few instructions: a training has emptied the caches.
+    """
+
+    def __init__(
+        self, function: Any, stepped: Any, model: Any, models: ModelsOfKeras, prepared: Prepared, steps: Steps
+    ) -> None:
         import weakref
 
         self._function = function
@@ -233,6 +249,8 @@ class _Timed:
         self._model = weakref.ref(model)
         self._models = models
         self._prepared = prepared
+        self._steps = steps
+        self.counting: _Fit | None = None  # the fit of which most steps are only counted
         self._first_s: float | None = None
         self._begun_s = 0.0
         self._later: list[float] = []
@@ -245,6 +263,23 @@ class _Timed:
         self._before, self._after = before, after
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        fit, steps = self.counting, self._steps
+        if fit is not None:
+            loop, waits = fit.loop, fit.loop.waits
+            if (
+                loop.count + 1 < loop.due
+                and waits is not None
+                and waits.batches + 1 < waits.due
+                and (waits.iterator is None or (args and waits.iterator() is args[0]))
+                and steps.leader is loop
+            ):
+                result = self._function(*args, **kwargs)
+                waits.batches += 1
+                fit.calls += 1
+                loop.count += 1
+                steps.total += 1
+                loop.last_s = steps.last_s = _monotonic()
+                return result
         begun_s = _monotonic()
         token = None if self._before is None else self._before(args)
         result = self._function(*args, **kwargs)
@@ -254,9 +289,10 @@ class _Timed:
         if self._first_s is None:
             self._first_s = now_s - begun_s
             self._begun_s = begun_s
-        elif len(self._later) < 16:
+        elif len(self._later) < _LATER:
             self._later.append(now_s - begun_s)
-        self._stepped(self._model(), now_s)
+        fit = self._stepped(self._model(), now_s)
+        self.counting = fit if len(self._later) == _LATER else None
         return result
 
     def __getattr__(self, name: str) -> Any:
