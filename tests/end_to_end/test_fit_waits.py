@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from scipy import stats
@@ -51,9 +51,14 @@ PROGRAMS = {
 }
 
 
+class Noted(NamedTuple):
+    steps: float | None
+    wait: Fact | None
+
+
 @pytest.fixture(scope="module")
-def waits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fact | None]:
-    """By program, what was noted of its data wait; of each training one fact of all its steps is sure."""
+def noted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Noted]:
+    """By program, what was noted of its steps and of its data wait."""
     if find_spec("tensorflow") is None or find_spec("keras") is None:
         pytest.skip("needs Keras on TensorFlow (make test-full installs them)")
     folder = tmp_path_factory.mktemp("waits")
@@ -80,19 +85,25 @@ def waits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fact | None]:
     assert [item["exit_code"] for item in ended] == [0] * len(PROGRAMS), done.stderr
     signals = read_signals(folder / "signals")
     assert [fact.text("error") for fact in signals.of("failure")] == []
-    return {name: data_wait(signals, item["pid"]) for name, item in zip(PROGRAMS, ended, strict=True)}
+    return {name: noted_of(signals, item["pid"]) for name, item in zip(PROGRAMS, ended, strict=True)}
 
 
-def data_wait(signals: Signals, pid: int) -> Fact | None:
-    facts = [fact for fact in signals.of("phase") if fact.process.pid == pid]
-    assert "training" in {fact.text("name") for fact in facts}
-    return next((fact for fact in facts if fact.text("name") == "data wait"), None)
+def noted_of(signals: Signals, pid: int) -> Noted:
+    (steps,) = (fact for fact in signals.of("steps") if fact.process.pid == pid)
+    phases = {fact.text("name"): fact for fact in signals.of("phase") if fact.process.pid == pid}
+    assert "training" in phases
+    return Noted(steps.number("steps"), phases.get("data wait"))
 
 
 @pytest.mark.keras
-def test_a_training_that_waits_for_a_slow_source_is_told_how_long(waits: dict[str, Fact | None]) -> None:
+def test_each_step_is_counted_though_most_are_only_counted(noted: dict[str, Noted]) -> None:
+    assert [noted[name].steps for name in PROGRAMS] == [200, 100, 100, 100]
+
+
+@pytest.mark.keras
+def test_a_training_that_waits_for_a_slow_source_is_told_how_long(noted: dict[str, Noted]) -> None:
     """200 batches of which each is 20 ms in the making, and a step that takes a few."""
-    wait = waits["starved"]
+    wait = noted["starved"].wait
 
     assert wait is not None
     seconds, low_s, high_s = (wait.number(name) for name in ("s", "low_s", "high_s"))
@@ -104,16 +115,16 @@ def test_a_training_that_waits_for_a_slow_source_is_told_how_long(waits: dict[st
 
 
 @pytest.mark.keras
-def test_a_training_whose_batches_are_there_does_not_wait(waits: dict[str, Fact | None]) -> None:
-    wait = waits["fed"]
+def test_a_training_whose_batches_are_there_does_not_wait(noted: dict[str, Noted]) -> None:
+    wait = noted["fed"].wait
 
     assert wait is None or (wait.number("s") or 0.0) < 100 * 0.02 / 4
 
 
 @pytest.mark.keras
 @pytest.mark.parametrize("name", ["not known", "made when it is asked for"])
-def test_of_a_pipeline_that_does_not_tell_nothing_is_told(waits: dict[str, Fact | None], name: str) -> None:
-    assert waits[name] is None
+def test_of_a_pipeline_that_does_not_tell_nothing_is_told(noted: dict[str, Noted], name: str) -> None:
+    assert noted[name].wait is None
 
 
 def test_a_program_is_not_held_up_for_batches_that_never_come(monkeypatch: pytest.MonkeyPatch) -> None:

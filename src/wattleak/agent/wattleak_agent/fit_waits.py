@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _SHARE = 0.005  # of the time that asking may take, where
 _DELAYS = 10  # a question counts so often that the step would not have had to wait for anyway
 _BUFFER = "Prefetch"
-_FEWEST = 8  # steps that were asked before anything is told; for these,
-_EARLY_GAP = 6  # steps from one to the next on average are enough, whatever asking takes
+_FEWEST = 8  # steps that were asked before anything is told; for these the time of the questions counts once
+_UNASKED = 8  # steps that tell what one takes
 _REST_S = 4e-3  # between two questions, at first;
 _REST_SHARE = 1 / 8  # later this part of the wait so far
 _CAP_S = 0.1  # of a wait, at first: behind the last batch nothing comes any more
@@ -53,6 +53,7 @@ class FitWaits:
         self._known = True
         self._traces = True  # the next first step, which says nothing of its batch
         self._began_s = self._asking_s = 0.0
+        self._began = 0  # batches, by then
         self._random = 12345  # of our own: the program's numbers stay what they are
         self._cap_s = _CAP_S
         self._vain_s = 0.0
@@ -77,6 +78,10 @@ class FitWaits:
         if count < self.due:
             return None
         began_s, weight = _monotonic(), self._gap
+        if not self._began:  # the step before was traced
+            self._began, self._began_s = count, began_s
+            self._gap, self.due = _UNASKED, count + _UNASKED
+            return None
         if self._vain_s + self._cap_s > _VAIN_S + _VAIN_SHARE * (began_s - self._began_s):
             self._plan()
             return None
@@ -93,10 +98,8 @@ class FitWaits:
             return None
         self.iterator = weakref.ref(iterator)
         self.due = max(self.due, self.batches + 1)
-        now_s = _monotonic()
-        self._began_s = self._began_s or now_s
         traces, self._traces = self._traces, False
-        return None if traces else (0, 0.0, now_s)
+        return None if traces else (0, 0.0, _monotonic())
 
     def _give_up(self) -> None:
         self._known, self.iterator, self.due = False, None, float("inf")
@@ -149,9 +152,9 @@ class FitWaits:
 
     def _plan(self) -> None:
         """Choose the next step that is asked, so that asking takes its share of the time and no more."""
-        step_s = (_monotonic() - self._began_s) / self.batches
-        gap = max(1, round(self._asking_s / max(1, self.asked) / (_SHARE * step_s)))
-        self._gap = gap = gap if self.asked >= _FEWEST else min(gap, _EARLY_GAP)
+        step_s = (_monotonic() - self._began_s) / (self.batches - self._began)
+        counts = 1 if self.asked >= _FEWEST else _DELAYS
+        self._gap = gap = max(1, round(self._asking_s / max(1, self.asked) / counts / (_SHARE * step_s)))
         self._random = (1103515245 * self._random + 12345) & 0x7FFFFFFF  # as in ISO C
         self.due = self.batches + 1 + (self._random >> 8) % (2 * gap - 1)
 
