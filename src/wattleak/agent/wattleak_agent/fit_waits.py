@@ -75,8 +75,9 @@ class FitWaits:
         self.batches = count = self.batches + 1
         if self.iterator is None or self.iterator() is not iterator:
             return self._begun(iterator)
-        if count < self.due:
-            return None
+        return None if count < self.due else self._asked(iterator, count)
+
+    def _asked(self, iterator: Any, count: int) -> tuple[int, float, float] | None:
         began_s, weight = _monotonic(), self._gap
         if not self._began:  # the step before was traced
             self._began, self._began_s = count, began_s

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MOST = 256  # samples; then every second one goes, and the next ones come half as often
 _SHARE = 0.0005  # of the time since the first sample that taking samples may take
-_FREE = 32  # samples that are taken whatever they cost: a few milliseconds in all
+_FREE = 64  # samples that are taken whatever they cost: some milliseconds in all
 _monotonic = time.monotonic
 
 
