@@ -41,7 +41,7 @@ browser: venv
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 
 frameworks: venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(TENSORFLOW) keras jax scikit-learn torchvision accelerate pyarrow webdataset
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(TENSORFLOW) keras jax scikit-learn torchvision accelerate pyarrow webdataset ipykernel
 
 lint: venv ## check style, types and the direction of imports
 	$(BIN)/ruff check

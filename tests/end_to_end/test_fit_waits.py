@@ -45,9 +45,14 @@ PROGRAMS = {
     + SLOW
     + "options = tf.data.Options()\noptions.autotune.enabled = False\n"
     + "model.fit(data.with_options(options), verbose=0)",
-    "made when it is asked for": HEAD
-    + "keras.utils.set_random_seed(0)\ntf.config.experimental.enable_op_determinism()\n"
-    + "model.fit(np.zeros((800, 4)), np.zeros((800, 1)), batch_size=8, verbose=0)",
+    "made when it is asked for": """
+import keras, numpy as np, tensorflow as tf
+keras.utils.set_random_seed(0)
+tf.config.experimental.enable_op_determinism()
+model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(np.zeros((6400, 784), "float32"), np.zeros((6400, 1), "float32"), batch_size=64, verbose=0)
+""",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,9 +75,15 @@ def test_torchrun_with_two_ranks(wattleak: CommandLine) -> None:
     assert "ranks 0, 1 of 2" in done.stderr
 
 
+def needs(module: str) -> None:
+    if find_spec(module) is None:
+        assert os.environ.get("WATTLEAK_REQUIRE_FRAMEWORKS") != "1", f"{module} is required and not installed"
+        pytest.skip(f"{module} is not installed (make test-full installs it)")
+
+
 @pytest.mark.torch
-@pytest.mark.skipif(find_spec("accelerate") is None, reason="accelerate is not installed")
 def test_accelerate_with_two_ranks(wattleak: CommandLine) -> None:
+    needs("accelerate")
     (wattleak.folder / "train.py").write_text(SAYS_ITS_RANK)
     options = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
     words = [sys.executable, "-m", "accelerate.commands.launch", *options, "--dynamo_backend", "no", "train.py"]
@@ -106,8 +113,8 @@ manager.shutdown_kernel()
 
 
 @pytest.mark.sklearn
-@pytest.mark.skipif(find_spec("ipykernel") is None, reason="ipykernel is not installed")
 def test_a_jupyter_kernel_and_the_cell_of_what_was_seen(wattleak: CommandLine) -> None:
+    needs("ipykernel")
     (wattleak.folder / "client.py").write_text(KERNEL)
 
     done = wattleak("measure", "--output", "document.json", "--", sys.executable, "client.py")

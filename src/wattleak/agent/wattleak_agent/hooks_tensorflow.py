@@ -9,6 +9,7 @@ loader                   tensorflow_data
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 import weakref
@@ -87,7 +88,18 @@ class Functions:
         self.prepared.clear()
 
     def install(self, module: Any) -> None:
-        self._agent.around(module.Function, "__call__", self._called, self._returned)
+        owner = module.Function
+        plain = vars(owner).get("__call__")
+        self._agent.around(owner, "__call__", self._called, self._returned)
+        watched = vars(owner).get("__call__")
+        if plain is None or watched is None:
+            return
+
+        @functools.wraps(plain)
+        def called(function: Any, *args: Any, **kwargs: Any) -> Any:
+            return (plain if self.fitting else watched)(function, *args, **kwargs)
+
+        owner.__call__ = called
 
     def applied(self, optimizer: Any) -> None:
         """`optimizer` is being traced into whatever runs."""
