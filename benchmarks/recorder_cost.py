@@ -11,7 +11,8 @@ from secrets import token_hex
 
 from benchmarks import page
 from wattleak.meters.probe import probe_meters
-from wattleak.recorder.launch import launch, new_run_folder
+from wattleak.recorder.configuration import new_run_folder
+from wattleak.recorder.launch import launch
 
 WATCH_S = 30.0
 TREES = (1, 10, 100, 500)

@@ -13,7 +13,8 @@ from secrets import token_hex
 
 from benchmarks import page
 from wattleak.meters.probe import probe_meters
-from wattleak.recorder.launch import launch, new_run_folder
+from wattleak.recorder.configuration import new_run_folder
+from wattleak.recorder.launch import launch
 
 REPEATS = 30
 WORK_S = 0.2  # of a measured block

@@ -11,6 +11,17 @@ from importlib import import_module
 
 from wattleak.errors import OwnFailure
 
+TABLES = (
+    ("wattleak.footprint", "ember_countries.json"),
+    ("wattleak.footprint", "egrid_us_states.json"),
+    ("wattleak.footprint", "gcp_regions.json"),
+    ("wattleak.footprint", "cloud_grids.json"),
+    ("wattleak.meters", "accelerator_watts.csv"),
+    ("wattleak.meters", "cpu_watts.csv"),
+    ("wattleak.meters", "instance_watts.csv"),
+)
+"""The tables behind watts and grams, each as (package, name of the file in its folder `data`)."""
+
 REMEDY = "install wattleak again, from where it came: pip install --force-reinstall --no-deps ADDRESS"
 
 

@@ -60,7 +60,8 @@ def run(args: Namespace) -> int:
     from wattleak.cli.proofs import with_proofs
     from wattleak.cli.settings import Settings
     from wattleak.meters.probe import probe_meters
-    from wattleak.recorder.launch import Streams, check_program, launch, new_run_folder
+    from wattleak.recorder.configuration import new_run_folder
+    from wattleak.recorder.launch import Streams, check_program, launch
     from wattleak.recorder.summary import read_measurement
     from wattleak.store.sqlite import SqliteStore
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 import os
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wattleak.environment.cgroups import control_groups, cpu_quota, memory_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from wattleak.environment.cgroups import ControlGroups
 
-_BY_PATH = r"kubepods|docker|libpod|lxc|machine\.slice/machine-|garden|crio|containerd"
+_BY_PATH = ("kubepods", "docker", "libpod", "lxc", "machine.slice/machine-", "garden", "crio", "containerd")
 _NAMES = {"kubepods": "kubernetes", "libpod": "podman", "machine.slice/machine-": "systemd-nspawn"}
 
 
@@ -68,11 +67,11 @@ class Allocation(NamedTuple):
         return {name: value for name, value in facts.items() if value is not None}
 
 
-def read_allocation(root: str = "/", environ: Mapping[str, str] | None = None) -> Allocation:
-    """What this process was given. `root` is where /proc and /sys are, for tests on a written tree."""
-    base = Path(root)
+def read_allocation(groups: ControlGroups | None = None, environ: Mapping[str, str] | None = None) -> Allocation:
+    """What this process was given, by its control groups (default: `control_groups()`) and what lies beside them."""
     env = os.environ if environ is None else environ
-    groups = control_groups(base)
+    groups = control_groups() if groups is None else groups
+    base = groups.base
     memory = _limited(memory_limit(groups))
     return Allocation(
         cpus=_cpus(base),
@@ -84,11 +83,6 @@ def read_allocation(root: str = "/", environ: Mapping[str, str] | None = None) -
         slurm_step=env.get("SLURM_STEP_ID"),
         hidden_stat=next((mount.kind for mount in groups.mounts if mount.point == "/proc/stat"), None),
     )
-
-
-def own_groups(root: str = "/") -> tuple[str, ...]:
-    """Folders of the control groups that this process is in and that have a clock of CPU time, version 2 first."""
-    return tuple(str(folder) for folder in control_groups(root).clocks())
 
 
 def _limited(limit: float | None) -> float | None:
@@ -112,7 +106,7 @@ def _cpus_allowed(status: str) -> int | None:
 def _container(env: Mapping[str, str], groups: ControlGroups) -> str | None:
     """The manager's own sign first; the path of a group last, because a host may show the groups of its guests."""
     paths = [*groups.paths.values(), *(mount.root for mount in groups.mounts if mount.kind.startswith("cgroup"))]
-    by_path = next((found[0] for path in paths if (found := re.search(_BY_PATH, path))), None)
+    by_path = next(filter(None, map(_outermost, paths)), None)
     signs = (
         ("kubernetes", bool(env.get("KUBERNETES_SERVICE_HOST"))),
         ("apptainer", bool(env.get("APPTAINER_NAME") or env.get("SINGULARITY_NAME"))),
@@ -123,6 +117,12 @@ def _container(env: Mapping[str, str], groups: ControlGroups) -> str | None:
         (env.get("container"), True),  # systemd's container interface: the manager names itself
     )
     return next((name for name, holds in signs if holds), None)
+
+
+def _outermost(path: str) -> str | None:
+    """The manager whose name stands first in the path of a group."""
+    named = [(path.index(name), name) for name in _BY_PATH if name in path]
+    return min(named)[1] if named else None
 
 
 def _read(path: Path) -> str:

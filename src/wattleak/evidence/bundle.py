@@ -33,7 +33,7 @@ from wattleak.errors import OwnFailure
 from wattleak.recorder.journal import JOURNAL, METRICS
 from wattleak.recorder.reported import Reported, reported_in, telling_lines
 from wattleak.recorder.ring import FOLDER as MARKS
-from wattleak.shipped import shipped_bytes
+from wattleak.shipped import TABLES, shipped_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,15 +44,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "MANIFEST.json"
 PRINTED = "printed.jsonl"
-TABLES = (
-    ("wattleak.footprint", "ember_countries.json"),
-    ("wattleak.footprint", "egrid_us_states.json"),
-    ("wattleak.footprint", "gcp_regions.json"),
-    ("wattleak.footprint", "cloud_grids.json"),
-    ("wattleak.meters", "accelerator_watts.csv"),
-    ("wattleak.meters", "cpu_watts.csv"),
-    ("wattleak.meters", "instance_watts.csv"),
-)
 _COMPUTED_WITH = ("numpy", "scipy", "statsmodels")
 _RUNS = ("runs", "warmup_runs", "control_runs")  # of a comparison document: they are members of their own
 _OWN_COST = "own_cost"  # older bundles have none, and the runs tell it

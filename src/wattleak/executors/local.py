@@ -14,7 +14,8 @@ from wattleak.errors import Interrupted
 from wattleak.executors.step_watch import StepWatch
 from wattleak.meters.clock import MonotonicClock
 from wattleak.observation.agent import agent_environment, agent_off
-from wattleak.recorder.launch import Streams, launch, new_run_folder
+from wattleak.recorder.configuration import new_run_folder
+from wattleak.recorder.launch import Streams, launch
 from wattleak.recorder.rate import choose_rate
 from wattleak.recorder.reported import reported_on_stdout
 from wattleak.recorder.summary import PLANNED, read_measurement

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattleak.meters.accelerators import Found, Watts
+    from wattleak.meters.accelerator_watts import Found, Watts
     from wattleak.model import Channel, Unavailable
 
 _MEAN_OF_TDP = 0.49
@@ -53,7 +53,7 @@ class AcceleratorModelMeter:
     def from_argument(cls, argument: str) -> AcceleratorModelMeter:
         """The meter of `accelerator-model:tpu-v4x4`: a name of the table, x, how many. Raises UsageError."""
         from wattleak.errors import UsageError  # noqa: PLC0415 - the recorder reads without it
-        from wattleak.meters.accelerators import read_table  # noqa: PLC0415 - as above
+        from wattleak.meters.accelerator_watts import read_table  # noqa: PLC0415 - as above
 
         table = read_table()
         name, _, number = argument.rpartition("x")
@@ -73,16 +73,17 @@ class AcceleratorModelMeter:
 
         if self._stated is None:
             cloud = accelerators.accelerator_type_of_environment()
-            found = accelerators.find_accelerators(self._host, cloud)
-            found = tuple(item for item in found if not (self._measured and item.name.startswith(_INTEL)))
+            seen = accelerators.count_accelerators(self._host, cloud)
+            counts = {name: n for name, n in seen.items() if not (self._measured and name.startswith(_INTEL))}
         else:
-            name, count = self._stated
-            nodes = accelerators.nodes_of(name, count, self._host)
-            found = (accelerators.Found(name, count, nodes, accelerators.read_table()[name]),)
-        if not found:
+            counts = dict([self._stated])
+        if not counts:
             self.absent = True
             reason = "no TPU, Gaudi, Trainium, Inferentia or Intel data-centre GPU is seen on the PCI bus"
             return Unavailable(self.name, reason, "state it: --meters accelerator-model:tpu-v4x4")
+        from wattleak.meters.accelerator_watts import look_up  # noqa: PLC0415 - most machines have none
+
+        found = look_up(counts, self._host)
         known = [(item, item.known) for item in found if item.known is not None]
         unknown = tuple(self._unpublished(item) for item in found if item.known is None)
         if not known:
@@ -100,7 +101,7 @@ class AcceleratorModelMeter:
         return Unavailable(self.name, f"{found.name}: {reason}; {lost}", remedy)
 
     def _channels(self, found: Found, watts: Watts) -> list[Channel]:
-        from wattleak.meters.accelerators import TABLE_VERSION  # noqa: PLC0415 - the recorder reads without it
+        from wattleak.meters.accelerator_watts import TABLE_VERSION  # noqa: PLC0415 - the recorder reads without it
         from wattleak.model import Channel, Origin, Part, Quantity  # noqa: PLC0415 - as above
 
         if watts.mean_w is not None and watts.low_w is not None:

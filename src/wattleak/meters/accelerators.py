@@ -5,16 +5,10 @@ Nothing is asked over the network and no driver is loaded. Imported by probes on
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
-from typing import NamedTuple
 
-from wattleak.shipped import shipped_text
-
-TABLE_VERSION = "accelerator_watts 1"
-
-# PCI identity of a chip (vendor, device) -> name in our table, or in words what it is when no power is published.
+# PCI identity of a chip (vendor, device) -> name in the table, or in words what it is when no power is published.
 # Google: jax/_src/hardware_utils.py. Habana: drivers/accel/habanalabs and Intel's hl-thunk. Intel: i915_pciids.h.
 _PCI = {
     (0x1AE0, 0x0027): "TPU v2 or v3",  # one identity for both: TPU_ACCELERATOR_TYPE tells them apart
@@ -41,29 +35,11 @@ _NODES = {  # where the device files of a family lie, by the start of its name i
 }
 
 
-class Watts(NamedTuple):
-    """A row of the table: power of one chip or card."""
+def count_accelerators(host: str = "/", accelerator_type: str | None = None) -> dict[str, int]:
+    """Chips of this machine by name: as in the table of `accelerator_watts`, or in words where that has none.
 
-    name: str
-    measured: bool  # by its maker, in production; otherwise `high_w` is a thermal design power and the others absent
-    low_w: float | None
-    mean_w: float | None
-    high_w: float
-    source: str
-    year: int
-
-
-class Found(NamedTuple):
-    """Accelerators of one kind. `unknown` says in words what they are when no power of them is published."""
-
-    name: str
-    chips: int
-    nodes: tuple[str, ...]  # device files, the one of the first chip first; empty when there are not as many as chips
-    known: Watts | None
-
-
-def find_accelerators(host: str = "/", accelerator_type: str | None = None) -> tuple[Found, ...]:
-    """What this machine has. `accelerator_type` is Google's name of the slice (TPU_ACCELERATOR_TYPE: `v3-8`)."""
+    `accelerator_type` is Google's name of the slice (TPU_ACCELERATOR_TYPE: `v3-8`).
+    """
     counts: dict[str, int] = {}
     devices = f"{host}/sys/bus/pci/devices"
     for folder in sorted(_listed(devices)):
@@ -75,8 +51,7 @@ def find_accelerators(host: str = "/", accelerator_type: str | None = None) -> t
     neuron = sum(name.startswith("neuron") and name[6:7].isdigit() for name in _listed(f"{host}/dev"))
     if neuron:
         counts["AWS Trainium or Inferentia"] = neuron
-    table = read_table()
-    return tuple(Found(name, n, nodes_of(name, n, host), table.get(name)) for name, n in counts.items())
+    return counts
 
 
 def nodes_of(name: str, count: int, host: str = "/") -> tuple[str, ...]:
@@ -86,23 +61,6 @@ def nodes_of(name: str, count: int, host: str = "/") -> tuple[str, ...]:
         if len(found) == count:
             return tuple(map(str, found))
     return ()
-
-
-def read_table() -> dict[str, Watts]:
-    """Power of one chip or card, by name."""
-    text = shipped_text("wattleak.meters", "data", "accelerator_watts.csv")
-    return {
-        row["name"]: Watts(
-            row["name"],
-            row["kind"] == "measured",
-            float(row["low_w"]) if row["low_w"] else None,
-            float(row["mean_w"]) if row["mean_w"] else None,
-            float(row["high_w"]),
-            row["source"],
-            int(row["year"]),
-        )
-        for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    }
 
 
 def accelerator_type_of_environment() -> str | None:

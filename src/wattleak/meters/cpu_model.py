@@ -2,8 +2,8 @@
 
     energy = idle power x time + watts per busy CPU x busy CPU-seconds of the machine
 
-Both powers are per vCPU, from the tables of `cpu_watts`: by cloud instance type where the firmware or the user names
-it, else by micro-architecture, else a stated generic of the vendor's servers. So two vCPUs of a 64-core socket are
+Both powers are per vCPU: by cloud instance type where the firmware or the user names it (`instance_watts`), else by
+micro-architecture, else a stated generic of the vendor's servers (`cpu_watts`). So two vCPUs of a 64-core socket are
 billed as two vCPUs. The line between rest and full load is straight: real curves rise faster at first, by less than
 the range that the channel states. Every busy thread counts the same, so one of many is never invisible.
 
@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wattleak.meters.cpu_watts import Curve
     from wattleak.meters.cpuinfo import Processor
+    from wattleak.meters.instance_watts import Instance
     from wattleak.model import Channel, Unavailable
 
 _CHANNEL = "cpu"
@@ -100,12 +101,12 @@ class CpuModelMeter:
     def _curve(self, processor: Processor, cpus: int) -> tuple[Curve, float] | None:
         """The curve of one vCPU, and how many vCPUs a CPU of this machine is."""
         from wattleak.errors import UsageError  # noqa: PLC0415 - the recorder reads without it
-        from wattleak.meters.cpu_watts import curve_for, instance_named  # noqa: PLC0415 - as above
+        from wattleak.meters.cpu_watts import curve_for  # noqa: PLC0415 - as above
         from wattleak.meters.cpuinfo import instance_type  # noqa: PLC0415 - as above
 
         stated = self._stated_type
         name = stated or instance_type(self._host)
-        instance = instance_named(name) if name else None
+        instance = _instance(name) if name else None
         if instance is None and stated is not None:
             raise UsageError(
                 f"no table knows the instance type {stated!r}", "leave --instance-type out: the CPU itself is asked"
@@ -154,6 +155,12 @@ class CpuModelMeter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _instance(name: str) -> Instance | None:
+    from wattleak.meters.instance_watts import instance_named  # noqa: PLC0415 - most machines do not say
+
+    return instance_named(name)
 
 
 def _count_cpus(stat: str) -> int:

@@ -1,7 +1,4 @@
-"""Watts per vCPU by instance type and by micro-architecture: the tables behind the CPU model.
-
-Imported by probes only.
-"""
+"""Watts per vCPU by micro-architecture: the table behind the CPU model. Imported by probes only."""
 
 from __future__ import annotations
 
@@ -14,12 +11,11 @@ if TYPE_CHECKING:
     from wattleak.meters.cpuinfo import Processor
 
 TABLE_VERSION = "cpu_watts 1"
-INSTANCE_TABLE_VERSION = "instance_watts 1"
 
 # The truth as a multiple of the model (95 %).
 # A known chip: a factor of two either way. Against the published power sweeps of four processors no curve of this
 # kind is nearer (mean error 22-63 %), and the two methods of the table differ by up to 1.9 on the same chip.
-_KNOWN = (0.5, 2.0)
+KNOWN = (0.5, 2.0)
 # An unknown server chip: the same, and the spread of the table's own chips about their middle (up to a factor 1.5),
 # combined as exp(sqrt(ln(2)^2 + ln(1.5)^2)) = 2.23.
 _UNKNOWN = (0.45, 2.25)
@@ -51,7 +47,7 @@ def curve_for(processor: Processor) -> Curve | None:
         row = table[processor.architecture]
         methods = " and ".join(dict.fromkeys(method for column, method in _METHODS.items() if row[column]))
         source = f"CPU time x watts per vCPU of {processor.architecture}: {methods}; table {TABLE_VERSION}"
-        return Curve(float(row["idle_w"]), float(row["full_w"]), *_KNOWN, source)
+        return Curve(float(row["idle_w"]), float(row["full_w"]), *KNOWN, source)
     if processor.vendor is None:
         return None
     row = table[f"generic-{processor.vendor}"]
@@ -65,46 +61,12 @@ def curve_for(processor: Processor) -> Curve | None:
     return Curve(float(row["idle_w"]), float(row["full_w"]), *bounds, source)
 
 
-class Instance(NamedTuple):
-    """A cloud instance type that the table knows."""
-
-    cloud: str  # "aws", "gcp", "azure"
-    name: str
-    vcpus: float
-    curve: Curve
-
-
-def instance_named(name: str) -> Instance | None:
-    """The instance type of this name: `m6i.large`, `n2-standard-8`, `Standard_D2s_v3`; None: not in the table."""
-    wanted = _plain(name)
-    for row in _rows("instance_watts.csv"):
-        if _plain(row["type"]) == wanted:
-            break
-    else:
-        return None
-    both = row["methods"] == "2"
-    teads, ccf = "Teads (turbostat, 2021)", "Cloud Carbon Footprint (SPECpower, 2023-2024)"
-    own, other = (teads, ccf) if row["cloud"] == "aws" else (ccf, teads)
-    source = (
-        f"CPU time x watts per vCPU of the instance type {row['type']}: {own}"
-        + (f" and, for {row['architecture']}, {other}" if both else "")
-        + f"; table {INSTANCE_TABLE_VERSION}"
-    )
-    curve = Curve(float(row["idle_w"]), float(row["full_w"]), *_KNOWN, source)
-    return Instance(row["cloud"], row["type"], float(row["vcpus"]), curve)
-
-
-def _plain(name: str) -> str:
-    """Azure writes one type as `Standard_D2s_v3` and as `D2s v3`."""
-    return name.strip().lower().removeprefix("standard_").replace("_", " ")
-
-
 def read_table() -> dict[str, dict[str, str]]:
     """Rows by micro-architecture, with a `generic-*` row per vendor; watts as text, empty where a source is silent."""
-    return {row["architecture"]: row for row in _rows("cpu_watts.csv")}
+    return {row["architecture"]: row for row in table_rows("cpu_watts.csv")}
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def table_rows(name: str) -> list[dict[str, str]]:
     """Rows of a table. Raises OwnFailure when it is missing or has none."""
     text = shipped_text("wattleak.meters", "data", name)
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))

@@ -5,6 +5,7 @@ Imported by probes only, never by the recorder.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,10 +58,11 @@ def read_processor(host: str = "/") -> Processor:
     A file that cannot be read leaves everything unknown.
     """
     try:
-        text = (Path(host) / "proc" / "cpuinfo").read_text(encoding="utf-8", errors="replace")
+        with (Path(host) / "proc" / "cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            first = "".join(takewhile(str.strip, file))  # the kernel takes its time for each of hundreds of CPUs
     except OSError:
-        text = ""
-    return identify(text)
+        first = ""
+    return identify(first)
 
 
 def identify(cpuinfo: str) -> Processor:

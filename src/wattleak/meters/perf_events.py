@@ -1,27 +1,12 @@
-"""Finding the energy events of perf's `power` PMU, and saying why they cannot be used. Imported by probes only."""
+"""Finding the energy events of perf's `power` PMU. Imported by probes only, where there is one."""
 
 from __future__ import annotations
 
-import errno
 import re
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from wattleak.meters.cpuinfo import hypervisor, read_processor
-from wattleak.model import Unavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-_METER = "perf-rapl"
 _KINDS = {"energy-pkg": ("package", "cpu"), "energy-ram": ("dram", "dram"), "energy-psys": ("psys", "machine")}
-_LOST = "without it CPU energy is modelled from CPU-seconds, right within a factor of two, instead of counted"
-_ALLOW = (
-    "sudo sysctl kernel.perf_event_paranoid=0 (until reboot; for good: a file /etc/sysctl.d/60-perf.conf with the line "
-    "kernel.perf_event_paranoid = 0), or give CAP_PERFMON to the user's session. Not on a machine shared with people "
-    "you do not trust: the counters betray what others compute (PLATYPUS, CVE-2020-8694)"
-)
 
 
 class Event(NamedTuple):
@@ -57,35 +42,6 @@ def find_events(root: str, host: str) -> list[Event]:
             channel = prefix if kind == "psys" else f"{prefix}{package}" + (f"-die{die}" if several else "")
             found.append(Event(channel, kind, name, pmu, config, cpu, scale_j))
     return found
-
-
-def explain(root: str, events: Sequence[Event], failures: Mapping[str, int], host: str) -> Unavailable:
-    """Why events cannot be opened, or why there are none."""
-    if events:
-        names = ", ".join(sorted(failures))
-        code = next(iter(failures.values()))
-        level = _read(Path(host) / "proc/sys/kernel/perf_event_paranoid")
-        if code in {errno.EACCES, errno.EPERM} and (_number(level) is None or (_number(level) or 0) > 0):
-            reason = f"perf may not count {names} for this user (kernel.perf_event_paranoid is {level}); {_LOST}"
-            return Unavailable(_METER, reason, _ALLOW)
-        if code in {errno.EACCES, errno.EPERM}:
-            reason = (
-                f"the kernel would let perf count {names}, but something forbids the call, as containers do; {_LOST}"
-            )
-            return Unavailable(_METER, reason, "docker run --cap-add PERFMON (or --cap-add SYS_ADMIN before 20.10)")
-        reason = f"perf cannot count {names}: {errno.errorcode.get(code, str(code))}; {_LOST}"
-        return Unavailable(_METER, reason, f"perf stat -e power/{events[0].event}/ -a true shows what the kernel says")
-    processor = read_processor(host)
-    if processor.guest:
-        called = hypervisor(host)
-        where = f"virtual machine ({called})" if called else "virtual machine"
-        reason = f"this is a {where}, and perf has no energy events in it; {_LOST}"
-        return Unavailable(_METER, reason, "nothing to type here: counters need a bare-metal machine or instance")
-    if not sys.platform.startswith("linux") or processor.vendor not in {"intel", "amd"}:
-        reason = f"perf has energy events only on Linux with Intel's and AMD's processors; {_LOST}"
-        return Unavailable(_METER, reason, "nothing to type here")
-    reason = f"{root} is not there: the kernel's driver for perf's energy events is not loaded; {_LOST}"
-    return Unavailable(_METER, reason, "sudo modprobe rapl (kernels before 5.8: intel_rapl_perf)")
 
 
 def _config(base: Path, name: str) -> int | None:

@@ -47,7 +47,12 @@ class PerfRaplMeter:
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """Channels of the events that can be opened; each is opened and closed again."""
-        from wattleak.meters import perf_events  # noqa: PLC0415 - the recorder reads without finding again
+        from wattleak.meters.rapl_reasons import why_no_event  # noqa: PLC0415 - the recorder does not look
+
+        if not os.path.exists(self._root):  # noqa: PTH110 - pathlib is not for the recorder
+            self.absent = True
+            return why_no_event(self._root, (), {}, self._host)
+        from wattleak.meters import perf_events  # noqa: PLC0415 - as above
         from wattleak.meters.cpuinfo import read_processor  # noqa: PLC0415 - as above
         from wattleak.meters.rapl import rapl_channel  # noqa: PLC0415 - as above
 
@@ -66,9 +71,9 @@ class PerfRaplMeter:
         self._events = [event for event in events if event.channel not in failures]
         if not self._events:
             self.absent = not events
-            return perf_events.explain(self._root, events, failures, self._host)
+            return why_no_event(self._root, events, failures, self._host)
         if failures:
-            self.losses = (perf_events.explain(self._root, events, failures, self._host),)
+            self.losses = (why_no_event(self._root, events, failures, self._host),)
         processor = read_processor(self._host)
         inside = frozenset(event.channel for event in self._events if event.kind != "psys")
         return tuple(

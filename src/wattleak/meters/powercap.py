@@ -1,28 +1,17 @@
-"""Finding the RAPL zones of a powercap tree, and saying why there are none. Imported by probes only."""
+"""Finding the RAPL zones of a powercap tree. Imported by probes only, where there are some."""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-from wattleak.meters.cpuinfo import hypervisor, read_processor
-from wattleak.model import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_ZONE = r"(?P<control>[\w-]*rapl[\w-]*):\d+(:\d+)?"
+ZONE = r"(?P<control>[\w-]*rapl[\w-]*):\d+(:\d+)?"
 _PACKAGE = r"package-(?P<package>\d+)(-die-(?P<die>\d+))?"
 _MIRROR_J = 1.0  # two reads of one counter lie microseconds apart; two counters differ by this much after a second
-_LOST = "without it CPU energy is modelled from CPU-seconds, right within a factor of two, instead of counted"
-_OPEN_UP = (
-    "sudo chmod a+r /sys/class/powercap/*rapl*:*/energy_uj (until reboot), or for good a file "
-    '/etc/udev/rules.d/60-rapl.rules with the line: SUBSYSTEM=="powercap", ACTION=="add", '
-    'RUN+="/bin/chmod a+r /sys%p/energy_uj". Not on a machine shared with people you do not trust: the counters '
-    "betray what others compute (PLATYPUS, CVE-2020-8694)"
-)
 
 
 class Zone(NamedTuple):
@@ -50,7 +39,7 @@ def find_zones(root: str) -> list[Zone]:
     folders: dict[str, Path] = {}
     for pattern in ("*rapl*:*", "*rapl*:*/*rapl*:*"):  # sysfs lists zones flat and nested; a copied tree may do either
         for folder in base.glob(pattern):
-            if re.fullmatch(_ZONE, folder.name):
+            if re.fullmatch(ZONE, folder.name):
                 folders.setdefault(folder.name, folder)
     labels = {name: _read(folder / "name") for name, folder in folders.items()}
     zones = [_zone(name, folder, labels) for name, folder in folders.items()]
@@ -78,7 +67,7 @@ def _zone(name: str, folder: Path, labels: dict[str, str | None]) -> Zone | None
     energy_j: float | None = None
     failure: OSError | ValueError | None = None
     try:
-        energy_j = int((folder / "energy_uj").read_text(encoding="ascii")) / 1e6
+        energy_j = int((folder / "energy_uj").read_text(encoding="utf-8")) / 1e6
     except (OSError, ValueError) as error:
         failure = error
     spread = _read(folder / "max_energy_range_uj") or ""
@@ -123,54 +112,6 @@ def channel_names(zones: Sequence[Zone]) -> dict[Zone, str]:
         base = f"{'cpu' if zone.kind == 'package' else zone.kind}{zone.package}"
         names[zone] = f"{base}-die{zone.die}" if several else base
     return names
-
-
-def explain(root: str, zones: Sequence[Zone], host: str) -> Unavailable:
-    """Why nothing can be read: root only, hidden by the container, a guest, no driver, not Linux."""
-    if zones:
-        return _unreadable(zones, "no RAPL counter can be read")
-    base = Path(root)
-    hidden = [entry for entry in _entries(base) if re.fullmatch(_ZONE, entry.name)]
-    if hidden:
-        return Unavailable(
-            "rapl",
-            f"{root} lists {hidden[0].name} but hides what is in it, as containers do; {_LOST}",
-            "docker run --security-opt systempaths=unconfined, or podman run --security-opt "
-            "unmask=/sys/devices/virtual/powercap",
-        )
-    processor = read_processor(host)
-    if processor.guest:
-        called = hypervisor(host)
-        name = f"virtual machine ({called})" if called else "virtual machine"
-        reason = f"this is a {name}, and the hypervisor does not pass the CPU's energy counters on; {_LOST}"
-        return Unavailable("rapl", reason, "nothing to type here: counters need a bare-metal machine or instance")
-    if not sys.platform.startswith("linux"):
-        return Unavailable("rapl", f"powercap is an interface of Linux; {_LOST}", "run on Linux")
-    if processor.vendor not in {"intel", "amd"}:
-        reason = f"this processor has no RAPL counters (they are Intel's and AMD's); {_LOST}"
-        return Unavailable("rapl", reason, "nothing to type here")
-    reason = f"{root} has no RAPL zones: the kernel's driver is not loaded; {_LOST}"
-    return Unavailable("rapl", reason, "sudo modprobe intel_rapl_msr (AMD: kernel 5.11 or later)")
-
-
-def explain_losses(zones: Sequence[Zone]) -> tuple[Unavailable, ...]:
-    """What is lost where some zones can be read and these cannot."""
-    return (_unreadable(zones, "some RAPL counters cannot be read"),) if zones else ()
-
-
-def _unreadable(zones: Sequence[Zone], what: str) -> Unavailable:
-    listed = ", ".join(f"{zone.kind} {zone.id}" for zone in zones)
-    if any(isinstance(zone.failure, PermissionError) for zone in zones):
-        return Unavailable("rapl", f"{what}: only root may read {listed}; {_LOST}", _OPEN_UP)
-    why = next((str(zone.failure) for zone in zones if zone.failure), "unknown")
-    return Unavailable("rapl", f"{what}: {listed}: {why}; {_LOST}", f"cat {zones[0].path} shows what the kernel says")
-
-
-def _entries(base: Path) -> list[Path]:
-    try:
-        return sorted(base.iterdir())
-    except OSError:
-        return []
 
 
 def _read(path: Path) -> str | None:

@@ -46,17 +46,21 @@ class RaplMeter:
 
     def probe(self) -> tuple[Channel, ...] | Unavailable:
         """Channels of the zones that can be read. Zones that cannot, beside some that can, are left in `losses`."""
-        from wattleak.meters import powercap  # noqa: PLC0415 - the recorder reads without finding again
+        from wattleak.meters.rapl_reasons import why_no_zone, zones_lost  # noqa: PLC0415 - the recorder does not look
+
+        if not zone_names(self._root):
+            return why_no_zone(self._root, (), self._host)
+        from wattleak.meters import powercap  # noqa: PLC0415 - as above
         from wattleak.meters.cpuinfo import read_processor  # noqa: PLC0415 - as above
 
         zones = powercap.find_zones(self._root)
         readable = powercap.distinct(zone for zone in zones if zone.energy_j is not None)
         if not readable:
-            return powercap.explain(self._root, zones, self._host)
+            return why_no_zone(self._root, zones, self._host)
         names = powercap.channel_names(readable)
         self._zones = {names[zone]: zone.path for zone in readable}
         seen = {zone.key for zone in readable}
-        self.losses = powercap.explain_losses([zone for zone in zones if zone.key not in seen])
+        self.losses = zones_lost([zone for zone in zones if zone.key not in seen])
         processor = read_processor(self._host)
         inside = frozenset(names[zone] for zone in readable if zone.kind != "psys")
         return tuple(
@@ -103,6 +107,15 @@ class RaplMeter:
         for fd in self._fds.values():
             os.close(fd)
         self._fds = {}
+
+
+def zone_names(root: str) -> list[str]:
+    """Names below a powercap folder that zones of RAPL have, sorted: `intel-rapl:0`."""
+    try:
+        listed = os.listdir(root)  # noqa: PTH208 - pathlib is not for the recorder
+    except OSError:
+        return []
+    return sorted(name for name in listed if "rapl" in name.partition(":")[0] and ":" in name)
 
 
 def rapl_channel(

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from wattleak.errors import OwnFailure
-from wattleak.recorder.launch import PATIENCE_S, attach_config, read_line, stop_recorder
-from wattleak.recorder.spawning import configure, start_sidecar
+from wattleak.recorder.configuration import attach_config
+from wattleak.recorder.spawning import PATIENCE_S, configure, read_line, start_sidecar, stop_recorder, tell_meters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,11 @@ def recorder_beside(folder: Path, probed: Probed, pid: int, *, run_id: str) -> I
     """
     config = attach_config(folder, probed, run_id=run_id, name=None, pid=pid)
     config["ends_with_us"] = True  # in a measured block, the watched process itself is the other end of the line
-    sidecar, control = start_sidecar(os.environ)
+    sidecar, control = start_sidecar(os.environ, attach=True)
     with control:
-        configure(control, config)
         sidecar.wait()  # the recorder is its child, and nobody's by now
-        control.sendall(b"go\n")
+        tell_meters(control, probed)
+        configure(control, config)
         if not (read_line(control) or "").startswith("ready"):
             raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
         try:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
+    from wattleak.meters.probe import Probed
     from wattleak.model import Carbon, ChannelEnergy, Estimate, Measurement, SpanCost
-    from wattleak.recorder.platforms import Platform
+    from wattleak.recorder.portable_platforms import Platform
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -123,16 +124,18 @@ class measure:  # noqa: N801 - it is used as a verb: `with measure("train")`
         booting = _boot(run_id, stack) if platform is None else None
         with _no_collection():
             from wattleak.meters.probe import probe_meters  # noqa: PLC0415 - a span does not need the meters
-            from wattleak.recorder import launch  # noqa: PLC0415
+            from wattleak.recorder.configuration import attach_config, new_run_folder  # noqa: PLC0415 - as above
 
-            self._folder = launch.new_run_folder(self._store, run_id).resolve()
+            self._folder = new_run_folder(self._store, run_id).resolve()
             probed = probe_meters(idle_power_w=self._idle_power)
-            config = launch.attach_config(self._folder, probed, run_id=run_id, name=self.name, pid=os.getpid())
+            if booting is not None:
+                booting.open_meters(probed)
+            config = attach_config(self._folder, probed, run_id=run_id, name=self.name, pid=os.getpid())
         if booting is not None:
             address = booting.watch(config, stack)
         else:
             assert platform is not None
-            address = _watch_portably(config, platform, stack)
+            address = _watch_portably(config, probed, platform, stack)
         stack.enter_context(
             _environment(
                 WATTLEAK_RECORDER=address,
@@ -360,19 +363,23 @@ class _Booting:
         self._listen = listen
         self._address = address
 
+    def open_meters(self, probed: Probed) -> None:
+        """Have it open them while we go on thinking."""
+        from wattleak.recorder.spawning import tell_meters  # noqa: PLC0415 - a span does not need it
+
+        tell_meters(self._control, probed)
+
     def watch(self, config: dict[str, Any], stack: contextlib.ExitStack) -> str:
         """Have it watch this process until the stack ends; the address for spans."""
-        from wattleak.recorder.launch import read_line, stop_recorder  # noqa: PLC0415 - a span does not need it
-        from wattleak.recorder.spawning import configure  # noqa: PLC0415
+        from wattleak.recorder import spawning  # noqa: PLC0415 - a span does not need it
 
-        configure(self._control, {**config, "listen": self._listen.fileno()})
-        self._listen.close()
         # What we started has forked and gone: wait for it before the first reading, or its CPU time would be ours.
         self._sidecar.wait()
-        self._control.sendall(b"go\n")
-        if not (read_line(self._control) or "").startswith("ready"):
+        spawning.configure(self._control, {**config, "listen": self._listen.fileno()})
+        self._listen.close()
+        if not (spawning.read_line(self._control) or "").startswith("ready"):
             raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
-        stack.callback(lambda: _say(stop_recorder(self._control, _PATIENCE_S)))
+        stack.callback(lambda: _say(spawning.stop_recorder(self._control, spawning.PATIENCE_S)))
         return self._address
 
 
@@ -382,7 +389,7 @@ def _boot(run_id: str, stack: contextlib.ExitStack) -> _Booting:
     listen, address = listen_for_spans(run_id)
     stack.callback(_unlink, address)
     stack.callback(listen.close)
-    sidecar, control = start_sidecar(os.environ, (listen.fileno(),))
+    sidecar, control = start_sidecar(os.environ, (listen.fileno(),), attach=True)
     stack.callback(sidecar.wait)  # it ends when the line to it is closed, if it was told nothing
     stack.callback(control.close)
     return _Booting(sidecar, control, listen, address)
@@ -400,11 +407,12 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _watch_portably(config: dict[str, Any], platform: Platform, stack: contextlib.ExitStack) -> str:
+def _watch_portably(config: dict[str, Any], probed: Probed, platform: Platform, stack: contextlib.ExitStack) -> str:
     """The same with the portable recorder, which is told what our children used: it cannot always see that."""
     from wattleak.recorder import portable_launch  # noqa: PLC0415 - Linux does without
+    from wattleak.recorder.spawning import twins_of  # noqa: PLC0415 - as above
 
-    line, address = portable_launch.attach(config, platform)
+    line, address = portable_launch.attach(config | twins_of(probed), platform)
     before_s = portable_launch.children_waited_for_s()
 
     def stop() -> None:

@@ -15,40 +15,29 @@ import errno
 import os
 import selectors
 import signal
-import socket
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from wattleak.documents import calibration_document, channel_document, unavailable_document
-from wattleak.environment.allocation import own_groups, read_allocation
-from wattleak.environment.calibration_store import read_calibration
-from wattleak.environment.redaction import redact_command
 from wattleak.errors import NotExecutable, NotFound, OwnFailure
-from wattleak.model import Origin, Part
-from wattleak.recorder.journal import JOURNAL, METRICS, VERSION
-from wattleak.recorder.node import board_path
+from wattleak.recorder.configuration import configuration
+from wattleak.recorder.journal import JOURNAL, METRICS
 from wattleak.recorder.platforms import portable_platform
-from wattleak.recorder.rate import choose_rate, least_period_s
-from wattleak.recorder.spawning import configure, listen_for_spans, runtime_folder, start_sidecar
+from wattleak.recorder.spawning import configure, listen_for_spans, read_line, start_sidecar, tell_meters, twins_of
 
 if TYPE_CHECKING:
+    import socket
     import subprocess
     from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType, TracebackType
 
     from wattleak.meters.probe import Probed
-    from wattleak.recorder.platforms import Platform
     from wattleak.recorder.portable_launch import PortableRecording
+    from wattleak.recorder.portable_platforms import Platform
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _PASSED_ON = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has neither SIGHUP nor SIGQUIT
 _KEPT_AWAY = (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT))  # the terminal sends them to the workload
-_UNMEASURED = (Origin.MODELLED, Origin.CONSTANT)  # figures of time and CPU-seconds, which every sample has anyway
 LINGER_S = 30.0
-PATIENCE_S = 30  # an answer takes a reading of the meters; a recorder that was stopped never gives one
-WAS_KILLED = "the recorder was killed; the run is marked incomplete"
 
 
 class Streams(NamedTuple):
@@ -157,7 +146,7 @@ def launch(
     check_program(command[0], env or {})
     platform = portable_platform()
     config: dict[str, Any] = {
-        **_config(folder, probed, run_id=run_id, name=name, interval_s=interval_s, mode="spawn"),
+        **configuration(folder, probed, command, run_id=run_id, name=name, interval_s=interval_s, mode="spawn"),
         "command": list(command),
         "stdin": streams.stdin,
         "stdout": streams.stdout,
@@ -169,7 +158,6 @@ def launch(
             int(number) for number in (*_PASSED_ON, *_KEPT_AWAY) if signal.getsignal(number) is signal.SIG_IGN
         ],
     }
-    config["start"]["command"] = list(redact_command(command))
     config["start"]["experiment"] = experiment
     passed = {
         **os.environ,
@@ -179,7 +167,7 @@ def launch(
         "WATTLEAK_JOURNAL": str((folder / JOURNAL).resolve()),
     }
     if platform is not None:
-        return _launch_portable(config, platform, passed)
+        return _launch_portable(config | twins_of(probed), platform, passed)
     listen, address = listen_for_spans(run_id)
     config["listen"] = listen.fileno()
     passed["WATTLEAK_RECORDER"] = address
@@ -189,7 +177,8 @@ def launch(
     descriptors = [fd for fd in (streams.stdout, streams.stderr) if isinstance(fd, int)]
     # What a recorder is born with ignored, a terminal cannot end it with.
     with _held_back((*_PASSED_ON, *_KEPT_AWAY)) as config["blocked"]:
-        sidecar, control = start_sidecar(passed, (listen.fileno(), *descriptors))
+        sidecar, control = start_sidecar(passed, (listen.fileno(), *descriptors), attach=False)
+        tell_meters(control, probed)
         configure(control, config)
     listen.close()
     answer = (read_line(control) or "").split()
@@ -226,101 +215,6 @@ def _end_orphans() -> None:
             os.waitpid(pid, 0)
 
 
-def attach_config(folder: Path, probed: Probed, *, run_id: str, name: str | None, pid: int) -> dict[str, Any]:
-    """Configuration of a recorder that watches a process which already runs."""
-    config = _config(folder, probed, run_id=run_id, name=name, interval_s=None, mode="attach")
-    config["pid"] = pid
-    config["start"]["command"] = list(redact_command(sys.argv))
-    return config
-
-
-def ensure_store(store: Path) -> None:
-    """Make the folder of a store, kept out of version control. Raises OwnFailure with the remedy."""
-    try:
-        (store / "runs").mkdir(parents=True, exist_ok=True)
-        ignore = store / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(store, error) from error
-
-
-def new_run_folder(store: Path, run_id: str) -> Path:
-    """Make the folder of one run. Raises OwnFailure with the remedy when the disk does not let us."""
-    ensure_store(store)
-    folder = store / "runs" / run_id
-    try:
-        folder.mkdir()
-    except OSError as error:
-        raise _unwritable(store, error) from error
-    return folder
-
-
-def _unwritable(store: Path, error: OSError) -> OwnFailure:
-    return OwnFailure(
-        f"cannot write to the store {store}: {error.strerror}",
-        "choose another one: --store DIR or WATTLEAK_STORE=DIR",
-    )
-
-
-def _config(
-    folder: Path, probed: Probed, *, run_id: str, name: str | None, interval_s: float | None, mode: str
-) -> dict[str, Any]:
-    allocation = read_allocation()
-    rate = choose_rate(probed.channels, interval_s)
-    return {
-        "mode": mode,
-        "journal": str(folder / JOURNAL),
-        "interval_s": rate.interval_s,
-        "slowest_s": rate.slowest_s,
-        "most_of_a_core": rate.most_of_a_core,
-        "every_s": [
-            least_period_s(channel for channel in probed.channels if channel.meter == meter.name)
-            for _, meter in probed.meters
-        ],
-        "meters": [[reference, meter.spec()] for reference, meter in probed.meters],
-        "modelled": [
-            all(channel.origin in _UNMEASURED for channel in probed.channels if channel.meter == meter.name)
-            for _, meter in probed.meters
-        ],
-        # The machine's own CPU time is the divisor of a counter that everybody shares; a model needs none.
-        "share_host": allocation.hidden_stat is None
-        and any(channel.part is not Part.GPU and channel.origin not in _UNMEASURED for channel in probed.channels),
-        "boards": _boards(probed),
-        "groups": list(own_groups()),
-        "search_path": list(probed.search_path),
-        "start": {
-            "v": VERSION,
-            "run": run_id,
-            "name": name,
-            "mode": mode,
-            "started_at": _now(),
-            "channels": [channel_document(channel) for channel in probed.channels],
-            "unavailable": [unavailable_document(item) for item in probed.unavailable],
-            "cpus": os.cpu_count() or 1,
-            "allocation": list(allocation.notes()),
-            **_calibration(probed),
-            "settings": {"interval_s": rate.interval_s, "slowest_s": rate.slowest_s, "notes": list(rate.notes)},
-        },
-    }
-
-
-def _now() -> str:
-    """ISO 8601 in UTC, to the millisecond. `datetime` would take 3 ms to import before a block begins."""
-    now_ns = time.time_ns()
-    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_ns // 1_000_000_000))
-    return f"{second}.{now_ns // 1_000_000 % 1000:03}+00:00"
-
-
-def _calibration(probed: Probed) -> dict[str, Any]:
-    """The wall calibration that holds for this run, kept with it: read again later, it gives the same figures."""
-    found, why_not = read_calibration([channel.name for channel in probed.channels])
-    return {
-        "calibration": None if found is None else calibration_document(found),
-        "calibration_note": why_not,
-    }
-
-
 def check_program(program: str, env: Mapping[str, str]) -> None:
     """Refuse what cannot be started before anything is written. Raises NotFound or NotExecutable.
 
@@ -345,20 +239,6 @@ def _start_failure(program: str, number: int) -> NotFound | NotExecutable:
     return NotExecutable(f"cannot start {program}: {os.strerror(number)}", "start it without wattleak to see why")
 
 
-def _boards(probed: Probed) -> list[str | None]:
-    """Where the recorders of this node meet, for each meter. A scripted meter plays a machine of its own."""
-    if not hasattr(os, "pread"):  # Windows: no board can be read while it is written, so each recorder counts alone
-        return [None] * len(probed.meters)
-    boot_file = Path("/proc/sys/kernel/random/boot_id")
-    boot = boot_file.read_text(encoding="ascii").strip() if boot_file.exists() else socket.gethostname()
-    folder = str(runtime_folder())
-    scripted = {channel.meter for channel in probed.channels if channel.origin is Origin.SIMULATED}
-    return [
-        None if meter.name in scripted else board_path(folder, reference, meter.spec(), boot)
-        for reference, meter in probed.meters
-    ]
-
-
 @contextlib.contextmanager
 def _held_back(numbers: Sequence[signal.Signals]) -> Iterator[list[int]]:
     """Let children be born with these signals ignored. Those that come meanwhile wait for us until the end of it.
@@ -373,34 +253,3 @@ def _held_back(numbers: Sequence[signal.Signals]) -> Iterator[list[int]]:
         for number, handler in before.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def stop_recorder(control: socket.socket, patience_s: float) -> str | None:
-    """Have an attached recorder take its last reading and leave; what went wrong, in words, or None. Raises nothing."""
-    control.settimeout(patience_s)
-    try:
-        control.sendall(b"stop\n")
-        return WAS_KILLED if read_line(control) is None else None
-    except TimeoutError:
-        return no_answer(patience_s)
-    except OSError:
-        return WAS_KILLED
-
-
-def no_answer(patience_s: float) -> str:
-    """What is said of a recorder that somebody has stopped."""
-    return f"the recorder has not answered for {patience_s} s; it ends when it goes on"
-
-
-def read_line(control: socket.socket) -> str | None:
-    """One line from the recorder, or None when it is gone."""
-    data = b""
-    while not data.endswith(b"\n"):
-        try:
-            piece = control.recv(1)
-        except ConnectionResetError:
-            piece = b""
-        if not piece:
-            return None
-        data += piece
-    return data.decode().strip()

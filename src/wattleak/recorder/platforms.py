@@ -11,32 +11,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wattleak.recorder.portable_platforms import Platform
 
 VARIABLE = "WATTLEAK_RECORDER_KIND"
-
-
-class Platform(NamedTuple):
-    """What psutil and the standard library give on a platform (psutil's documentation, 5.9 to 7.2)."""
-
-    name: str
-    children_times: bool  # a living process shows the CPU time of the children that it has waited for
-    exit_usage: bool  # wait4 gives what a dead child, and all that it had waited for, have used
-    io: bool  # bytes read and written by a process
-
-    @property
-    def loses(self) -> str:
-        """What the portable recorder cannot see there, for the notes of a measurement."""
-        if self.children_times or self.exit_usage:
-            return "a process that left its parent and ended between two looks is not counted"
-        return "what a child used after the last look, and a child that lived between two looks, is not counted"
-
-
-_PLATFORMS = {
-    "linux": Platform("linux", children_times=True, exit_usage=True, io=True),
-    "darwin": Platform("darwin", children_times=False, exit_usage=True, io=False),
-    "win32": Platform("win32", children_times=False, exit_usage=False, io=True),
-}
 
 
 def portable_platform() -> Platform | None:
@@ -50,14 +30,16 @@ def portable_platform() -> Platform | None:
         if lacking:
             raise _usage(f"the Linux recorder cannot run here: there is no {lacking}", f"unset {VARIABLE}")
         return None
+    from wattleak.recorder.portable_platforms import PLATFORMS, Platform  # noqa: PLC0415 - Linux does without
+
     if kind == "portable":
-        return _PLATFORMS.get(sys.platform) or Platform(sys.platform, False, hasattr(os, "wait4"), False)
+        return PLATFORMS.get(sys.platform) or Platform(sys.platform, False, hasattr(os, "wait4"), False)
     family, _, name = kind.partition(":")
-    if family == "portable" and name in _PLATFORMS:
-        if _PLATFORMS[name].exit_usage and not hasattr(os, "wait4"):
+    if family == "portable" and name in PLATFORMS:
+        if PLATFORMS[name].exit_usage and not hasattr(os, "wait4"):
             raise _usage(f"{VARIABLE}={kind} cannot be tried here: there is no wait4", f"unset {VARIABLE}")
-        return _PLATFORMS[name]
-    known = ", ".join(["linux", "portable", *(f"portable:{name}" for name in _PLATFORMS)])
+        return PLATFORMS[name]
+    known = ", ".join(["linux", "portable", *(f"portable:{name}" for name in PLATFORMS)])
     raise _usage(f"{VARIABLE}={kind} is no recorder", f"known: {known}")
 
 

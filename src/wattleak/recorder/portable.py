@@ -29,7 +29,7 @@ import psutil
 from wattleak.recorder.devices import DeviceWatch
 from wattleak.recorder.journal import JournalWriter
 from wattleak.recorder.node import share
-from wattleak.recorder.platforms import Platform
+from wattleak.recorder.portable_platforms import Platform
 from wattleak.recorder.psutil_tree import PsutilTree, machine_busy_s
 from wattleak.recorder.sampling import SAMPLES_OF_A_RUN
 from wattleak.recorder.steps import StepCollector

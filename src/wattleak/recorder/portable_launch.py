@@ -22,13 +22,14 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Self
 
 from wattleak.errors import OwnFailure
-from wattleak.recorder.launch import WAS_KILLED, Ended, no_answer
+from wattleak.recorder.launch import Ended
+from wattleak.recorder.spawning import WAS_KILLED, no_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType, TracebackType
 
-    from wattleak.recorder.platforms import Platform
+    from wattleak.recorder.portable_platforms import Platform
 
 _SOURCE = str(Path(__file__).resolve().parents[2])
 _CONTROL = "WATTLEAK_CONTROL"

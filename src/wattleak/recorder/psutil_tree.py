@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wattleak.recorder.platforms import Platform
+    from wattleak.recorder.portable_platforms import Platform
 
 MARK = "WATTLEAK_RUN_ID"
 _STRAYS_EVERY_S = 5.0

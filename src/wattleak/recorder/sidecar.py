@@ -36,6 +36,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from wattleak.model import Meter
+
 _SIGTERM = 15
 _TOGETHER_S = 0.3  # step marks are looked at beside a sample rather than by a waking of their own
 _ORPHAN_LOOK_S = 0.05  # how often the end of orphans is looked for; nothing announces it
@@ -44,8 +46,9 @@ _ORPHAN_LOOK_S = 0.05  # how often the end of orphans is looked for; nothing ann
 class Recorder:
     """One recording: the loop, and the line to wattleak's own command line."""
 
-    def __init__(self, config: dict[str, Any], control: int) -> None:
+    def __init__(self, config: dict[str, Any], meters: list[Meter], control: int) -> None:
         self._config = config
+        self._meters = meters
         self._control = control
         self._lost: str | None = None
         self._stopped = False
@@ -53,8 +56,6 @@ class Recorder:
         self._asked = 0
         self._journal = JournalWriter(str(config["journal"]))
         self._poll = select.poll()
-        sys.path += config["search_path"]  # where meters of other packages lie
-        self._meters = open_meters(config["meters"])
         attach = config["mode"] == "attach"
         root = int(config["pid"]) if attach else os.getpid()
         self._tree = ProcessTree(root, include_root=attach, exclude=os.getpid())
@@ -207,10 +208,10 @@ class Recorder:
         self._say(ended if self._journal.failure is None else f"{ended} {self._journal.failure}")
 
 
-def _read_config(control: int) -> dict[str, Any]:
+def _receive(control: int) -> dict[str, Any]:
     size = int.from_bytes(_read_exactly(control, 8), "little")
-    config: dict[str, Any] = marshal.loads(_read_exactly(control, size))  # noqa: S302 - from our own parent, over a private socket
-    return config
+    told: dict[str, Any] = marshal.loads(_read_exactly(control, size))  # noqa: S302 - from our own parent, over a private socket
+    return told
 
 
 def _read_exactly(fd: int, size: int) -> bytes:
@@ -224,24 +225,26 @@ def _read_exactly(fd: int, size: int) -> bytes:
 
 
 def main() -> None:
-    """Entry point: `python -I -S -c "...sidecar.main()" CONTROL_FD [LISTEN_FD]`."""
+    """Entry point: `python -I -S -c "...sidecar.main()" CONTROL_FD spawn|attach`."""
     control = int(sys.argv[1])
     os.set_inheritable(control, False)
-    try:
-        config = _read_config(control)
-    except EOFError:
-        return  # the meters could not be read, or whoever started us died: nothing is to be recorded
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, config.get("blocked") or ())  # they waited for who started us
     gc.disable()  # nothing here makes cycles, and looking for them costs as much as a sample
-    if config["mode"] == "attach":
+    if sys.argv[2] == "attach":
         # Leave the tree that is to be measured, and the terminal whose Ctrl-C is meant for it.
         if os.fork():
             os._exit(0)
         os.setsid()
-        _read_exactly(control, 3)  # "go": the process that we left has been waited for, so its CPU time is booked
+    try:
+        to_read = _receive(control)
+        sys.path += to_read["search_path"]  # where meters of other packages lie
+        meters = open_meters(to_read["meters"])
+        config = _receive(control)
+    except EOFError:
+        return  # the meters could not be read, or whoever started us died: nothing is to be recorded
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, config.get("blocked") or ())  # they waited for who started us
     listen = config.get("listen")
     if isinstance(listen, int):
         os.set_inheritable(listen, False)
-    recorder = Recorder(config, control)
+    recorder = Recorder(config, meters, control)
     if recorder.start():
         recorder.run()

@@ -1,8 +1,12 @@
-"""Starting the recorder's process. It boots while the rest of wattleak is imported and the meters are probed.
+"""Starting the recorder's process, and the line to it.
 
-    sidecar, control = start_sidecar(os.environ)     # boots, and waits for its configuration
-    ...                                              # import, probe, think
-    configure(control, config)
+It boots while the rest of wattleak is imported and the meters are probed:
+
+    sidecar, control = start_sidecar(os.environ, attach=False)    # boots, and waits
+    ...                                                           # import, probe
+    tell_meters(control, probed)                                  # opens them
+    ...                                                           # think
+    configure(control, config)                                    # begins
 
 Only what starting takes is imported here: whoever opens a block waits for the longer of the two ways.
 """
@@ -22,29 +26,84 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from wattleak.meters.probe import Probed
+
 _SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120 - pathlib takes 6 ms
 _PROGRAM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from wattleak.recorder.sidecar import main; main()"
+PATIENCE_S = 30  # an answer takes a reading of the meters; a recorder that was stopped never gives one
+WAS_KILLED = "the recorder was killed; the run is marked incomplete"
 
 
-def start_sidecar(env: Mapping[str, str], keep: Sequence[int] = ()) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def start_sidecar(
+    env: Mapping[str, str], keep: Sequence[int] = (), *, attach: bool
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start the recorder's process and give it with the line to it. It ends by itself if that line is closed.
 
-    `keep`: file descriptors that it inherits.
+    `keep`: file descriptors that it inherits. `attach`: the recorder leaves the tree of who started it, and what was
+    started ends at once; wait for it before `configure`, or its CPU time belongs to what is measured.
     """
     ours, theirs = socket.socketpair()
     with theirs:
         sidecar = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno())],
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), "attach" if attach else "spawn"],
             pass_fds=(theirs.fileno(), *keep),
             env=dict(env),
         )
     return sidecar, ours
 
 
+def tell_meters(control: socket.socket, probed: Probed) -> None:
+    """Have the recorder open these meters. It has to hear of them before it is told the rest."""
+    _send(control, twins_of(probed))
+
+
+def twins_of(probed: Probed) -> dict[str, Any]:
+    """What a recorder makes its meters from: the `module:Class` of each, and what its `open` needs."""
+    return {
+        "meters": [[reference, meter.spec()] for reference, meter in probed.meters],
+        "search_path": list(probed.search_path),  # of meters of other packages
+    }
+
+
 def configure(control: socket.socket, config: dict[str, Any]) -> None:
-    """Tell the recorder what to record and how; it begins at once (`mode` spawn), or when it hears "go" (attach)."""
-    data = marshal.dumps(config)
+    """Tell the recorder what to record and how; it begins at once."""
+    _send(control, config)
+
+
+def _send(control: socket.socket, told: dict[str, Any]) -> None:
+    data = marshal.dumps(told)
     control.sendall(len(data).to_bytes(8, "little") + data)
+
+
+def stop_recorder(control: socket.socket, patience_s: float) -> str | None:
+    """Have an attached recorder take its last reading and leave; what went wrong, in words, or None. Raises nothing."""
+    control.settimeout(patience_s)
+    try:
+        control.sendall(b"stop\n")
+        return WAS_KILLED if read_line(control) is None else None
+    except TimeoutError:
+        return no_answer(patience_s)
+    except OSError:
+        return WAS_KILLED
+
+
+def no_answer(patience_s: float) -> str:
+    """What is said of a recorder that somebody has stopped."""
+    return f"the recorder has not answered for {patience_s} s; it ends when it goes on"
+
+
+def read_line(control: socket.socket) -> str | None:
+    """One line from the recorder, or None when it is gone."""
+    data = b""
+    while not data.endswith(b"\n"):
+        try:
+            piece = control.recv(1)
+        except ConnectionResetError:
+            piece = b""
+        if not piece:
+            return None
+        data += piece
+    return data.decode().strip()
 
 
 def listen_for_spans(run_id: str) -> tuple[socket.socket, str]:

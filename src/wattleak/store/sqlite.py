@@ -31,8 +31,8 @@ from wattleak.errors import OwnFailure, UsageError
 from wattleak.experiment.design import redacted
 from wattleak.experiment.deviations import as_found
 from wattleak.model import Experiment, Measurement, NoiseFloor, Plan, Run, Session, StoredExperiment, StoredRun
+from wattleak.recorder.configuration import ensure_store
 from wattleak.recorder.journal import JOURNAL
-from wattleak.recorder.launch import ensure_store
 from wattleak.recorder.summary import read_measurement
 from wattleak.recorder.trace import read_recording
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wattleak.environment.allocation import own_groups, read_allocation
+from wattleak.environment.allocation import read_allocation
+from wattleak.environment.cgroups import control_groups
 from wattleak.environment.fingerprint import current_session, fingerprint
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def machine(tmp_path: Path):
 
 def test_a_machine_of_ones_own_has_nothing_to_say(machine) -> None:
     root = machine({"proc/self/status": "Cpus_allowed_list:\t0-63\n", "proc/self/cgroup": "0::/user.slice\n"})
-    found = read_allocation(root, {})
+    found = read_allocation(control_groups(root), {})
 
     assert (found.cpus, found.cpus_allowed, found.cpu_quota, found.container) == (64, 64, None, None)
     assert found.notes() == ()
@@ -55,7 +56,7 @@ def test_docker_with_two_cpus_under_version_2(machine) -> None:
             "sys/fs/cgroup/memory.max": "4294967296\n",
         }
     )
-    found = read_allocation(root, {})
+    found = read_allocation(control_groups(root), {})
 
     assert (found.cpu_quota, found.memory_limit_b) == (2.0, 4 << 30)
     assert found.notes() == ("measured in a container (docker) with 2 of 64 CPUs",)
@@ -74,7 +75,7 @@ def test_kubernetes_under_version_1(machine) -> None:
             "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
         }
     )
-    found = read_allocation(root, {})
+    found = read_allocation(control_groups(root), {})
 
     assert (found.container, found.cpu_quota, found.memory_limit_b) == ("kubernetes", 1.5, None)
     assert found.notes() == ("measured in a container (kubernetes) with 1.5 of 64 CPUs",)
@@ -89,7 +90,7 @@ def test_a_limit_above_our_own_group_counts(machine) -> None:
             "sys/fs/cgroup/team.slice/job.scope/cpu.max": "max 100000\n",
         }
     )
-    found = read_allocation(root, {})
+    found = read_allocation(control_groups(root), {})
 
     assert found.cpu_quota == 4.0
     assert found.notes() == ("measured with 4 of 64 CPUs",)
@@ -97,7 +98,7 @@ def test_a_limit_above_our_own_group_counts(machine) -> None:
 
 def test_a_slurm_step_that_is_bound_to_eight_cpus(machine) -> None:
     root = machine({"proc/self/status": "Name:\tx\nCpus_allowed_list:\t0-3,32-35\n"})
-    found = read_allocation(root, {"SLURM_JOB_ID": "4711", "SLURM_STEP_ID": "0"})
+    found = read_allocation(control_groups(root), {"SLURM_JOB_ID": "4711", "SLURM_STEP_ID": "0"})
 
     assert found.cpus_allowed == 8
     assert found.notes() == ("measured in Slurm job 4711, step 0 with 8 of 64 CPUs",)
@@ -106,7 +107,7 @@ def test_a_slurm_step_that_is_bound_to_eight_cpus(machine) -> None:
 
 def test_lxcfs_over_proc_stat_is_seen(machine) -> None:
     mount = "88 87 0:50 /proc/stat /proc/stat rw,nosuid - fuse.lxcfs lxcfs rw,user_id=0\n"
-    found = read_allocation(machine({"proc/self/mountinfo": mount}), {})
+    found = read_allocation(control_groups(machine({"proc/self/mountinfo": mount})), {})
 
     assert (found.container, found.hidden_stat) == ("lxc", "fuse.lxcfs")
     assert any("/proc/stat is not the machine's" in note for note in found.notes())
@@ -138,7 +139,7 @@ def test_the_groups_of_both_versions_are_found_version_2_first(machine) -> None:
     there = ("sys/fs/cgroup/unified/job.scope/cpu.stat", "sys/fs/cgroup/cpu,cpuacct/job/cpuacct.usage")
     root = machine({"proc/self/mountinfo": mounts, "proc/self/cgroup": groups, **dict.fromkeys(there, "")})
 
-    assert own_groups(root) == (
+    assert [str(folder) for folder in control_groups(root).clocks()] == [
         f"{root}/sys/fs/cgroup/unified/job.scope",
         f"{root}/sys/fs/cgroup/cpu,cpuacct/job",
-    )
+    ]

@@ -57,7 +57,7 @@ def two_cpus(folder: Path, **more: str) -> Path:
 
 def test_nothing_that_cannot_be_read_is_ok(tmp_path: Path) -> None:
     """An empty machine: only what concerns this very process and the real disk can be known."""
-    known = {"store-writable", "python-environment", "batch-system", "process-visibility"}
+    known = {"store-writable", "python-environment", "shipped-tables", "batch-system", "process-visibility"}
     host = Host(tmp_path, environ={}, store=tmp_path / "store", before=moment(tmp_path), after=moment(tmp_path))
     states = {result.name: result.state for result in run_checks(host)}
 
@@ -82,6 +82,7 @@ def test_names_are_unique_and_every_check_has_a_page_and_stands_in_the_reference
         assert "not known:" in check.page or check.name in {
             "store-writable",
             "python-environment",
+            "shipped-tables",
             "batch-system",
             "container",
             "process-visibility",

@@ -8,7 +8,7 @@ import pytest
 
 from wattleak.errors import UsageError
 from wattleak.meters.accelerator_model import AcceleratorModelMeter
-from wattleak.meters.accelerators import read_table
+from wattleak.meters.accelerator_watts import read_table
 from wattleak.meters.conformance import check_meter
 from wattleak.meters.probe import probe_meters
 from wattleak.model import Channel, Origin, Part, Quantity, Unavailable

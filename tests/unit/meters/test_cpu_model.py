@@ -10,8 +10,9 @@ import pytest
 from wattleak.errors import UsageError
 from wattleak.meters.conformance import check_meter
 from wattleak.meters.cpu_model import CpuModelMeter
-from wattleak.meters.cpu_watts import curve_for, instance_named, read_table
+from wattleak.meters.cpu_watts import curve_for, read_table
 from wattleak.meters.cpuinfo import Processor, identify
+from wattleak.meters.instance_watts import instance_named
 from wattleak.model import Channel, Origin, Unavailable
 
 # Rows of the source tables.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from wattleak.meters import perf_events
+from wattleak.meters import perf_events, rapl_reasons
 from wattleak.meters.conformance import check_meter
 from wattleak.meters.perf_rapl import PerfRaplMeter, open_event
 from wattleak.model import Origin, Part, Unavailable
@@ -133,7 +133,7 @@ def test_a_user_who_may_not_is_told_what_to_type_and_what_it_risks(tmp_path):
     program = (
         "import os, sys\n"
         "from wattleak.meters.perf_rapl import PerfRaplMeter\n"
-        "import wattleak.meters.perf_events, wattleak.meters.rapl, ctypes\n"
+        "import wattleak.meters.perf_events, wattleak.meters.rapl_reasons, ctypes\n"
         f"os.setuid({NOBODY})\n"
         "answer = PerfRaplMeter(*sys.argv[1:]).probe()\n"
         "print(answer.reason, '|', answer.remedy)\n"
@@ -154,7 +154,7 @@ def test_a_user_who_may_not_is_told_what_to_type_and_what_it_risks(tmp_path):
 
 def test_a_container_that_forbids_the_call_is_told_apart(tmp_path):
     events = perf_events.find_events(pmu(tmp_path), host(tmp_path, paranoid=-1))
-    answer = perf_events.explain("x", events, {"cpu0": errno.EPERM}, str(tmp_path))
+    answer = rapl_reasons.why_no_event("x", events, {"cpu0": errno.EPERM}, str(tmp_path))
     assert "containers" in answer.reason
     assert "--cap-add PERFMON" in answer.remedy
 

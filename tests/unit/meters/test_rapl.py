@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wattleak.meters import powercap  # noqa: F401 - loaded before a test gives up the right to read the source
+from wattleak.meters import powercap, rapl_reasons  # noqa: F401 - loaded before a test gives up the right to read the source
 from wattleak.meters.conformance import check_meter
 from wattleak.meters.rapl import RaplMeter
 from wattleak.model import Origin, Part, Quantity, Unavailable

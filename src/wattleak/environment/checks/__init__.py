@@ -45,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     Check("store-writable", "room for the store", system.store_writable),
     Check("store-filesystem", "file system of the store", system.store_filesystem),
     Check("python-environment", "Python", system.python_environment),
+    Check("shipped-tables", "tables of wattleak", system.shipped_tables),
     Check("nvidia-persistence", "GPU persistence mode", gpu.nvidia_persistence),
     Check("gpu-sharing", "GPU used by others", gpu.gpu_sharing),
     Check("gpu-clock", "GPU held back", gpu.gpu_clock),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from wattleak.environment.checks.check import Outcome, error, info, not_known, ok, warning
 from wattleak.environment.checks.reading import whole
+from wattleak.errors import OwnFailure
+from wattleak.shipped import REMEDY, TABLES, shipped_text
 
 if TYPE_CHECKING:
     from wattleak.environment.checks.host import Host
@@ -193,6 +195,28 @@ def python_environment(host: Host) -> Outcome:
     if host.environ.get("CONDA_PREFIX"):
         return ok(f"{said} of conda in {host.environ['CONDA_PREFIX']}")
     return info(f"{said} of the system: an update changes what is measured", "python -m venv .venv")
+
+
+def shipped_tables(_host: Host) -> Outcome:
+    """Whether the tables behind modelled watts and grams of CO2, which come with wattleak, are there and whole. What is
+    made from one that is missing is absent from every result; no other number takes its place.
+
+    ok: all of them. warning: some cannot be read.
+
+    Remedy: install wattleak again.
+    """
+    missing = [name for package, name in TABLES if not _is_whole(package, name)]
+    if missing:
+        return warning(f"cannot be read: {', '.join(missing)}", REMEDY)
+    return ok(f"all {len(TABLES)} are there")
+
+
+def _is_whole(package: str, name: str) -> bool:
+    try:
+        shipped_text(package, "data", name)
+    except OwnFailure:
+        return False
+    return True
 
 
 def _limited(soft: dict[str, str], name: str, unit: str, remedy: str) -> tuple[str, str] | None:
