@@ -379,7 +379,7 @@ class _Booting:
         self._listen.close()
         if not (spawning.read_line(self._control) or "").startswith("ready"):
             raise OwnFailure("the recorder ended before it was ready", "see what it printed above")
-        stack.callback(lambda: _say(spawning.stop_recorder(self._control, spawning.PATIENCE_S)))
+        stack.callback(lambda: _say(spawning.stop_recorder(self._control, _PATIENCE_S)))
         return self._address
 
 
