@@ -145,8 +145,14 @@ def launch(
     streams = streams or Streams()
     check_program(command[0], env or {})
     platform = portable_platform()
-    config: dict[str, Any] = {
-        **configuration(folder, probed, command, run_id=run_id, name=name, interval_s=interval_s, mode="spawn"),
+    passed = {
+        **os.environ,
+        **(env or {}),
+        "WATTLEAK_RUN_ID": run_id,
+        "WATTLEAK_METRICS": str((folder / METRICS).resolve()),
+        "WATTLEAK_JOURNAL": str((folder / JOURNAL).resolve()),
+    }
+    workload = {
         "command": list(command),
         "stdin": streams.stdin,
         "stdout": streams.stdout,
@@ -158,29 +164,25 @@ def launch(
             int(number) for number in (*_PASSED_ON, *_KEPT_AWAY) if signal.getsignal(number) is signal.SIG_IGN
         ],
     }
-    config["start"]["experiment"] = experiment
-    passed = {
-        **os.environ,
-        **(env or {}),
-        "WATTLEAK_RUN_ID": run_id,
-        "WATTLEAK_METRICS": str((folder / METRICS).resolve()),
-        "WATTLEAK_JOURNAL": str((folder / JOURNAL).resolve()),
-    }
+
+    def config() -> dict[str, Any]:
+        told = configuration(folder, probed, command, run_id=run_id, name=name, interval_s=interval_s, mode="spawn")
+        told["start"]["experiment"] = experiment
+        return told | workload
+
     if platform is not None:
-        return _launch_portable(config | twins_of(probed), platform, passed)
+        return _launch_portable(config() | twins_of(probed), platform, passed)
     listen, address = listen_for_spans(run_id)
-    config["listen"] = listen.fileno()
     passed["WATTLEAK_RECORDER"] = address
     import ctypes  # noqa: PLC0415 - a block that is measured does not need it
 
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     descriptors = [fd for fd in (streams.stdout, streams.stderr) if isinstance(fd, int)]
     # What a recorder is born with ignored, a terminal cannot end it with.
-    with _held_back((*_PASSED_ON, *_KEPT_AWAY)) as config["blocked"]:
+    with listen, _held_back((*_PASSED_ON, *_KEPT_AWAY)) as blocked:
         sidecar, control = start_sidecar(passed, (listen.fileno(), *descriptors), attach=False)
         tell_meters(control, probed)
-        configure(control, config)
-    listen.close()
+        configure(control, config() | {"listen": listen.fileno(), "blocked": blocked})
     answer = (read_line(control) or "").split()
     if not answer:
         sidecar.wait()

@@ -13,6 +13,7 @@ Only what starting takes is imported here: whoever opens a block waits for the l
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
 import socket
@@ -72,7 +73,9 @@ def configure(control: socket.socket, config: dict[str, Any]) -> None:
 
 def _send(control: socket.socket, told: dict[str, Any]) -> None:
     data = marshal.dumps(told)
-    control.sendall(len(data).to_bytes(8, "little") + data)
+    # One that has ended says so by its silence, when it is asked for its answer.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        control.sendall(len(data).to_bytes(8, "little") + data)
 
 
 def stop_recorder(control: socket.socket, patience_s: float) -> str | None:
