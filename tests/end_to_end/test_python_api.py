@@ -289,3 +289,31 @@ def test_a_recorder_that_is_stopped_at_the_end_of_the_block_does_not_hang_the_pr
 
     assert (done.returncode, done.stdout) == (0, "went on\n"), done.stderr
     assert "has not answered for 1 s" in done.stderr
+
+
+def test_a_pipe_that_a_library_left_open_for_children_still_ends_for_its_reader(tmp_path: Path) -> None:
+    """What the recorder would hold of it, nobody could close: the reader would wait for as long as the block lasts."""
+    program = """
+    import os, select, wattleak
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    with wattleak.measure("train"):
+        os.close(writing)
+        ended, _, _ = select.select([reading], [], [], 5)
+        print("ended" if ended and not os.read(reading, 1) else "held open")
+    """
+    done = run(tmp_path, program)
+
+    assert (done.stdout, done.returncode) == ("ended\n", 0), done.stderr
+
+
+def test_a_block_in_a_program_that_waits_for_no_child(tmp_path: Path) -> None:
+    """With SIGCHLD ignored the kernel itself buries children: there is nobody left to wait for."""
+    program = """
+    import json, signal, wattleak
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with wattleak.measure("train") as m:
+        burn(0.3)
+    print(json.dumps(m.cpu_s))
+    """
+    assert answer(tmp_path, program) == pytest.approx(0.3, abs=0.1)

@@ -29,13 +29,13 @@ from wattleak.recorder.journal import append_fact
 from wattleak.recorder.platforms import portable_platform
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from wattleak.meters.probe import Probed
     from wattleak.model import Carbon, ChannelEnergy, Estimate, Measurement, SpanCost
     from wattleak.recorder.portable_platforms import Platform
+    from wattleak.recorder.spawning import Sidecar
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -355,9 +355,7 @@ def _recorder_gone() -> OwnFailure:
 class _Booting:
     """A Linux recorder that boots while we think about what it is to record."""
 
-    def __init__(
-        self, sidecar: subprocess.Popen[bytes], control: socket.socket, listen: socket.socket, address: str
-    ) -> None:
+    def __init__(self, sidecar: Sidecar, control: socket.socket, listen: socket.socket, address: str) -> None:
         self._sidecar = sidecar
         self._control = control
         self._listen = listen

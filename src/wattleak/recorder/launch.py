@@ -26,13 +26,13 @@ from wattleak.recorder.spawning import configure, listen_for_spans, read_line, s
 
 if TYPE_CHECKING:
     import socket
-    import subprocess
     from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType, TracebackType
 
     from wattleak.meters.probe import Probed
     from wattleak.recorder.portable_launch import PortableRecording
     from wattleak.recorder.portable_platforms import Platform
+    from wattleak.recorder.spawning import Sidecar
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _PASSED_ON = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has neither SIGHUP nor SIGQUIT
@@ -60,7 +60,7 @@ class Ended(NamedTuple):
 class Recording:
     """A workload that runs under the recorder."""
 
-    def __init__(self, sidecar: subprocess.Popen[bytes], control: socket.socket, pid: int, address: str) -> None:
+    def __init__(self, sidecar: Sidecar, control: socket.socket, pid: int, address: str) -> None:
         self._sidecar = sidecar
         self._control = control
         self._address = address

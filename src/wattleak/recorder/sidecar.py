@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from wattleak.model import Meter
 
 _SIGTERM = 15
+_STDERR = 2
 _TOGETHER_S = 0.3  # step marks are looked at beside a sample rather than by a waking of their own
 _ORPHAN_LOOK_S = 0.05  # how often the end of orphans is looked for; nothing announces it
 
@@ -224,12 +225,24 @@ def _read_exactly(fd: int, size: int) -> bytes:
     return data
 
 
+def _close_all_but(kept: tuple[int, ...]) -> None:
+    """Let go of what a careless library of the program made inheritable: a pipe that we hold never ends for others."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - pathlib costs 6 ms
+        fd = int(name)
+        if fd > _STDERR and fd not in kept:
+            try:  # noqa: SIM105 - contextlib costs more than three lines
+                os.close(fd)
+            except OSError:
+                pass  # the listing's own, closed already
+
+
 def main() -> None:
-    """Entry point: `python -I -S -c "...sidecar.main()" CONTROL_FD spawn|attach`."""
-    control = int(sys.argv[1])
+    """Entry point: `python -I -S -c "...sidecar.main()" spawn|attach CONTROL_FD [FD...]`."""
+    control, *others = map(int, sys.argv[2:])
+    _close_all_but((control, *others))
     os.set_inheritable(control, False)
     gc.disable()  # nothing here makes cycles, and looking for them costs as much as a sample
-    if sys.argv[2] == "attach":
+    if sys.argv[1] == "attach":
         # Leave the tree that is to be measured, and the terminal whose Ctrl-C is meant for it.
         if os.fork():
             os._exit(0)

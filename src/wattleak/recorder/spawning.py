@@ -17,7 +17,6 @@ import contextlib
 import marshal
 import os
 import socket
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -31,26 +30,44 @@ if TYPE_CHECKING:
 
 _SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120 - pathlib takes 6 ms
 _PROGRAM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from wattleak.recorder.sidecar import main; main()"
+_RESET_SIGNALS = (13, 25)  # SIGPIPE and SIGXFSZ, which Python ignores: not handed on
 PATIENCE_S = 30  # an answer takes a reading of the meters; a recorder that was stopped never gives one
 WAS_KILLED = "the recorder was killed; the run is marked incomplete"
 
 
-def start_sidecar(
-    env: Mapping[str, str], keep: Sequence[int] = (), *, attach: bool
-) -> tuple[subprocess.Popen[bytes], socket.socket]:
+class Sidecar:
+    """The process that was started; not `subprocess.Popen`, for whose import a program would wait 6 ms."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid: int | None = pid
+
+    def wait(self) -> None:
+        """Wait until it has ended, and let the kernel forget it. May be called again."""
+        if self._pid is None:
+            return
+        with contextlib.suppress(ChildProcessError):  # somebody in this program has waited for it
+            os.waitpid(self._pid, 0)
+        self._pid = None
+
+
+def start_sidecar(env: Mapping[str, str], keep: Sequence[int] = (), *, attach: bool) -> tuple[Sidecar, socket.socket]:
     """Start the recorder's process and give it with the line to it. It ends by itself if that line is closed.
 
     `keep`: file descriptors that it inherits. `attach`: the recorder leaves the tree of who started it, and what was
     started ends at once; wait for it before `configure`, or its CPU time belongs to what is measured.
     """
     ours, theirs = socket.socketpair()
-    with theirs:
-        sidecar = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), "attach" if attach else "spawn"],
-            pass_fds=(theirs.fileno(), *keep),
-            env=dict(env),
-        )
-    return sidecar, ours
+    with theirs, contextlib.ExitStack() as copies:
+        inherited = (theirs.fileno(), *keep)
+        mode = "attach" if attach else "spawn"
+        words = [sys.executable, "-I", "-S", "-c", _PROGRAM, mode, *map(str, inherited)]
+        actions: list[tuple[int, int, int]] = []
+        for fd in inherited:  # to its copy and back: what dup2 gives is inherited, in the child alone
+            copy = os.dup(fd)
+            copies.callback(os.close, copy)
+            actions += [(os.POSIX_SPAWN_DUP2, fd, copy), (os.POSIX_SPAWN_DUP2, copy, fd)]
+        pid = os.posix_spawn(sys.executable, words, dict(env), file_actions=actions, setsigdef=_RESET_SIGNALS)
+    return Sidecar(pid), ours
 
 
 def tell_meters(control: socket.socket, probed: Probed) -> None:
