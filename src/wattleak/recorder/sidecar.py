@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # `signal` itself imports enum
 import errno
-import gc
 import marshal
 import os
 import select
@@ -26,8 +25,6 @@ import time
 from wattleak.recorder.devices import DeviceWatch
 from wattleak.recorder.journal import JournalWriter
 from wattleak.recorder.sampling import Sampler
-from wattleak.recorder.spans import SpanServer
-from wattleak.recorder.steps import StepCollector
 from wattleak.recorder.tree import ProcessTree, allow_many_files
 from wattleak.recorder.twins import open_meters
 from wattleak.recorder.workload import Workload
@@ -37,6 +34,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wattleak.model import Meter
+    from wattleak.recorder.spans import SpanServer
+    from wattleak.recorder.steps import StepCollector
 
 _SIGTERM = 15
 _STDERR = 2
@@ -63,8 +62,8 @@ class Recorder:
         self._devices = DeviceWatch(self._meters, self._journal, self._tree)
         self._sampler = Sampler(config, self._meters, self._journal, self._tree, self._devices)
         self._workload = Workload(config, self._poll, self._journal, self._tree, self._sampler)
-        self._steps = StepCollector(os.path.dirname(config["journal"]), self._journal, time.monotonic())  # noqa: PTH120 - pathlib costs 6 ms
-        self._spans = SpanServer(config.get("listen"), self._poll, self._journal, self._sampler)
+        self._steps: StepCollector
+        self._spans: SpanServer
         self._poll.register(control, select.POLLIN)
 
     def start(self) -> bool:
@@ -82,10 +81,20 @@ class Recorder:
             return False
         self._journal.write({"k": "spawn", "t": started_s, "pid": self._workload.pid})
         self._say(f"ready {self._workload.pid}")
+        self._listen_to_programs()
         self._hear_sigterm()
         self._brace_for_shortage()
         self._journal.sync(force=True)
         return True
+
+    def _listen_to_programs(self) -> None:
+        """Spans and steps. A program that asks before this waits in the queue of the socket."""
+        from wattleak.recorder.spans import SpanServer  # noqa: PLC0415 - when the workload runs already
+        from wattleak.recorder.steps import StepCollector  # noqa: PLC0415 - as above
+
+        folder = os.path.dirname(self._config["journal"])  # noqa: PTH120 - pathlib costs 6 ms
+        self._steps = StepCollector(folder, self._journal, time.monotonic())
+        self._spans = SpanServer(self._config.get("listen"), self._poll, self._journal, self._sampler)
 
     def _brace_for_shortage(self) -> None:
         from wattleak.recorder.shortage import spare_this_process  # noqa: PLC0415 - when the workload runs already
@@ -241,7 +250,6 @@ def main() -> None:
     control, *others = map(int, sys.argv[2:])
     _close_all_but((control, *others))
     os.set_inheritable(control, False)
-    gc.disable()  # nothing here makes cycles, and looking for them costs as much as a sample
     if sys.argv[1] == "attach":
         # Leave the tree that is to be measured, and the terminal whose Ctrl-C is meant for it.
         if os.fork():

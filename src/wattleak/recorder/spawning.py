@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from wattleak.meters.probe import Probed
 
 _SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120 - pathlib takes 6 ms
-_PROGRAM = f"import sys; sys.path.insert(0, {_SOURCE!r}); from wattleak.recorder.sidecar import main; main()"
+_PROGRAM = (  # nothing there makes cycles, and looking for them costs as much as a sample
+    f"import gc, sys; gc.disable(); sys.path.insert(0, {_SOURCE!r}); from wattleak.recorder.sidecar import main; main()"
+)
 _RESET_SIGNALS = (13, 25)  # SIGPIPE and SIGXFSZ, which Python ignores: not handed on
 PATIENCE_S = 30  # an answer takes a reading of the meters; a recorder that was stopped never gives one
 WAS_KILLED = "the recorder was killed; the run is marked incomplete"
