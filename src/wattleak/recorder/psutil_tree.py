@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MARK = "WATTLEAK_RUN_ID"
 _STRAYS_EVERY_S = 5.0
-_SHARED_CHECK_SHARE = 0.002  # of the time, for looking up the unshared part of memory: the kernel walks page tables
+_SHARED_CHECK_SHARE = 0.01  # of the time, for looking up shared memory; each look wants 5 % more of it, so they end
 _SHARED_CHECK_MOST = 64  # processes
 _BUSY = ("user", "nice", "system", "irq", "softirq")  # of psutil.cpu_times; Windows has interrupts in `system`
 

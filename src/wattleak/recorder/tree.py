@@ -24,7 +24,7 @@ import time
 TICKS_PER_S, PAGE_B = map(os.sysconf, ("SC_CLK_TCK", "SC_PAGE_SIZE")) if hasattr(os, "sysconf") else (1, 1)
 
 _SLOW_EVERY = 5  # samples between looks at storage I/O, and at children forked by other threads than the main one
-_SHARED_CHECK_SHARE = 0.002  # of the time, for looking up the share of shared memory: the kernel walks page tables
+_SHARED_CHECK_SHARE = 0.01  # of the time, for looking up shared memory; each look wants 5 % more of it, so they end
 _SHARED_CHECK_MOST = 64  # processes
 _ALL, _STAT, _NONE = 3, 1, 0  # files that are held for a process
 _OWN_FILES = 32  # of the recorder: the journal, meters, pipes
