@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from wattleak.environment.cgroups import control_groups, cpu_quota, memory_limit
+from wattleak.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

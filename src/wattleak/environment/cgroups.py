@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from wattleak.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

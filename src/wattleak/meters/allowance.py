@@ -10,7 +10,8 @@ Imported by probes only, never by the recorder.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+
+from wattleak.records import NamedTuple
 
 
 class CpuAllowance(NamedTuple):

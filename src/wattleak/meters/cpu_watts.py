@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wattleak.records import NamedTuple
 from wattleak.shipped import broken, shipped_text
 
 if TYPE_CHECKING:

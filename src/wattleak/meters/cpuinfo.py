@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
+
+from wattleak.records import NamedTuple
 
 # Intel's family 6 by model number, as in the kernel's arch/x86/include/asm/intel-family.h.
 _INTEL = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from wattleak.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

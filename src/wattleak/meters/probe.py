@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from wattleak.errors import OwnFailure, UsageError
 from wattleak.meters import BUILTIN, ENTRY_POINTS, load
 from wattleak.meters.rules import containment, made_good, selected, steps_back
 from wattleak.model import Estimate, Origin, Unavailable
+from wattleak.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,9 +6,10 @@ here touches hardware.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from wattleak.model import Origin, Part
+from wattleak.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

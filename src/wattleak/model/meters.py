@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from wattleak.records import NamedTuple
 
 if TYPE_CHECKING:
     from wattleak.model.numbers import Estimate, Origin

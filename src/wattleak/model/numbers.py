@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+
+from wattleak.records import NamedTuple
 
 
 class Origin(StrEnum):

@@ -13,9 +13,10 @@ An interval that the user gives holds all along, but for the wraps.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from wattleak.model import Quantity
+from wattleak.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
