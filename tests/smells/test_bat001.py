@@ -508,7 +508,7 @@ def test_a_batch_so_large_that_accuracy_falls_is_a_trade_off_and_no_saving(tmp_p
         [
             *(sys.executable, "-m", "wattleak", "compare", "--json", "--store", tmp_path / "store"),
             *("--blocks", "6", "--seed", "1", "--metric", "cpu_s", "--quality", "accuracy:max:0.01"),
-            *(f"{command} 2", f"{command} 4000"),
+            *(f"{command} 1", f"{command} 4000"),
         ],
         capture_output=True,
         text=True,

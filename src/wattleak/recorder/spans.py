@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from wattleak.recorder.sampling import Sampler
 
 _LONGEST_NAME = 200
+_PAUSE_S = 0.01
 
 
 class SpanServer:
@@ -51,7 +53,7 @@ class SpanServer:
         try:
             fd, _address = door._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - as `socket` does
         except OSError as error:
-            if error.errno == errno.EMFILE:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._turn_away(door)
             return
         finally:
@@ -62,13 +64,17 @@ class SpanServer:
 
     def _turn_away(self, door: _socket.socket) -> None:
         """No file is left for one more connection. Its program is told at once that nobody listens."""
-        os.close(self._spare)
+        if self._spare >= 0:
+            os.close(self._spare)
         try:
             os.close(door._accept()[0])  # type: ignore[attr-defined]  # noqa: SLF001 - as above
         except OSError:
-            pass  # it gave up
-        finally:
+            # It gave up, or the whole system has no file left and somebody took ours: then it goes on knocking.
+            time.sleep(_PAUSE_S)
+        try:
             self._spare = os.dup(door.fileno())
+        except OSError:
+            self._spare = -1
 
     def _client_spoke(self, fd: int) -> None:
         try:
