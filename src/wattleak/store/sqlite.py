@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 STORE_VERSION = 3
 _PATIENCE_S = 30.0
+_MOMENT_S = 0.005
 _FILE = "wattleak.db"
 
 _SCHEMA = """
@@ -370,7 +372,7 @@ class SqliteStore:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        self._db.execute("pragma journal_mode = wal")
+        self._write_ahead()
         self._db.execute("pragma synchronous = full")
         (version,) = self._db.execute("pragma user_version").fetchone()
         if version > STORE_VERSION:
@@ -383,6 +385,19 @@ class SqliteStore:
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"pragma user_version = {STORE_VERSION}")
+
+    def _write_ahead(self) -> None:
+        """Have the file in WAL. Of two that make it at once SQLite turns one away, whatever its patience."""
+        give_up_s = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                self._db.execute("pragma journal_mode = wal")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_s:
+                    raise
+                time.sleep(_MOMENT_S)
+            else:
+                return
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         try:
